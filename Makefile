@@ -1,0 +1,65 @@
+# make lessons   set up the environment, fetch what is needed, run every lesson, name an HTML report
+# make test      set up the environment and run the tests
+# make help      the rest
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help env lessons lab test lock export clean-notebooks outputs studies benchmarks clean
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Which lessons `make lessons` runs: all, or for example LESSONS="03 05".
+LESSONS ?=
+PROFILE ?= local
+# TORCH=cpu takes PyTorch's small build without GPU libraries (Linux; elsewhere it is the usual one).
+TORCH ?=
+
+help:  ## say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+
+env: $(VENV)/.ready  ## set up the environment in .venv (about 4 minutes, once)
+
+$(VENV)/.ready: requirements.lock settings.ini setup.py
+	@test -n "$(PYTHON)" || { echo "ftcourse needs Python 3.11 or newer: install it, or name it with make PYTHON=..."; exit 1; }
+	@echo "Setting up the environment in $(VENV): about 4 minutes, once."
+	$(PYTHON) -m venv $(VENV)
+ifeq ($(TORCH),cpu)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock uv
+	$(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu --constraint requirements.lock torch torchvision
+endif
+	$(BIN)/python -m pip install --constraint requirements.lock --editable ".[dev]"
+	@touch $@
+
+lessons: env  ## run the lessons (LESSONS=03 for one, PROFILE=smoke for a quick look); continues where it was stopped
+	@$(BIN)/ftcourse run $(LESSONS) --profile $(PROFILE) --report
+
+lab: env  ## open JupyterLab on the lessons
+	@$(BIN)/ftcourse lab
+
+test: env  ## run the tests, every notebook at profile smoke included
+	@$(BIN)/python -m pytest tests
+
+lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGRADE=--upgrade takes the newest)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --no-annotate --no-header --quiet $(UPGRADE) \
+	  --output-file requirements.lock
+
+export: env  ## write ftcourse/ modules from the notebooks
+	$(BIN)/nbdev_export
+
+clean-notebooks: env  ## bring the notebooks into their committed form
+	$(BIN)/nbdev_clean
+
+outputs: env  ## run the lessons at profile local and keep their outputs in nbs/
+	$(BIN)/ftcourse run $(LESSONS) --profile local
+	$(BIN)/python -m ftcourse.notebooks $(LESSONS)
+
+studies: env  ## make the records in results/ that are missing
+	$(BIN)/ftcourse study
+
+benchmarks: env  ## time our recipe against the source lesson's
+	$(BIN)/python benchmarks/text_classification.py
+
+clean:  ## remove what was built; the environment and the cache stay
+	rm -rf build dist *.egg-info

@@ -1,0 +1,277 @@
+"""The command `ftcourse`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from . import __version__
+from .errors import CourseError
+
+app = typer.Typer(
+    help="A hands-on course on fine-tuning: run the lessons, read the results, check this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console()
+
+Lessons = Annotated[list[str] | None, typer.Argument(metavar="[LESSON]...", help="Numbers or names; all if left out.")]
+Output = Annotated[Path, typer.Option(help="Folder for executed notebooks, records and the report.")]
+
+
+def main():
+    """Run the command line; an error that the person can mend is one paragraph and exit code 2, not a traceback."""
+    try:
+        app()
+    except CourseError as error:
+        Console(stderr=True).print(f"[red]Error:[/red] {_plain(error)}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _plain(text):
+    from rich.markup import escape
+
+    return escape(str(text))
+
+
+def _show_version(wanted: bool):
+    if wanted:
+        print(f"ftcourse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True,
+                                                help="Show the version and exit.")] = False):
+    pass
+
+
+@app.command()
+def run(
+    lessons: Lessons = None,
+    profile: Annotated[str | None, typer.Option(
+        help="smoke, local or full; by default what FTCOURSE_PROFILE says, else local.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many notebooks run at once.")] = 1,
+    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds for each notebook; no limit if left out.")] = None,
+    report: Annotated[bool, typer.Option(help="Build the HTML report at the end.")] = True,
+    output: Output = Path("build"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is already done.")] = False,
+):
+    """Run lessons, and show which cell is running, the time and the memory.
+
+    What ran before and has not changed since is not run again. The exit code is 0 if all passed, 1 if a notebook
+    failed, 2 if something has to be put right first, 130 after Ctrl-C.
+
+    [bold]Examples[/bold]
+
+    \b
+      ftcourse run                          every lesson at profile local
+      ftcourse run 03                       one lesson
+      ftcourse run --profile smoke --jobs 2 a quick look at all, two at a time
+      ftcourse run 03 --fresh --timeout 600 once more, ten minutes at the most
+    """
+    from .live import show_progress
+    from .profiles import check_profile, current_profile
+    from .runner import choose_lessons, run_lessons
+
+    profile = check_profile(profile or current_profile())
+    chosen = choose_lessons(lessons or [], _find_lessons())
+    try:
+        with show_progress(console) as (done, tick):
+            records = run_lessons(chosen, profile, output, jobs=jobs, timeout=timeout, fresh=fresh, done=done, tick=tick)
+    except KeyboardInterrupt:
+        _say("Stopped. The same command goes on with the lessons that are not done yet.")
+        raise typer.Exit(130) from None
+    counts = [(label, sum(record["status"] == status for record in records)) for status, label in
+              (("passed", "passed"), ("skipped", "already done"), ("failed", "failed"))]
+    _say("Lessons: " + ", ".join(f"{count} {label}" for label, count in counts if count))
+    if report:
+        _build_report(output)
+    raise typer.Exit(1 if dict(counts)["failed"] else 0)
+
+
+@app.command()
+def report(output: Output = Path("build")):
+    """Build the HTML report again from what was run.
+
+    [bold]Examples[/bold]
+
+    \b
+      ftcourse report
+      ftcourse report --output elsewhere
+    """
+    _build_report(output)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder for your copies of the lessons.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the server.")] = None,
+):
+    """Open JupyterLab on the lessons; other options go to JupyterLab.
+
+    Without the repository, the lessons are copied into DIR (by default ftcourse-lessons) first. What you changed there
+    stays as it is.
+
+    [bold]Examples[/bold]
+
+    \b
+      ftcourse lab
+      ftcourse lab --port 8890 --no-browser
+      ftcourse lab my-lessons
+    """
+    from .lab import COPIES, copy_lessons
+
+    if folder and str(folder).startswith("-"):  # an option of JupyterLab that stands first
+        context.args.insert(0, str(folder))
+        folder = None
+    where = _find_lessons(folder)
+    options = [f"--port={port}"] if port else []
+    command = [sys.executable, "-m", "jupyterlab", str(where), *options, *context.args]
+    os.execv(sys.executable, command)
+
+
+@app.command()
+def setup(
+    lessons: Lessons = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the assets, and fetch nothing.")] = False,
+    from_dir: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Folder that holds the files already, "
+                                                                                "for a machine without a network.")] = None,
+):
+    """Fetch the models and the data that lessons need, once; later runs need no network.
+
+    [bold]Examples[/bold]
+
+    \b
+      ftcourse setup             for all lessons
+      ftcourse setup 03          for one lesson
+      ftcourse setup --list      what there is: size, licence, lessons, ready or not
+      ftcourse setup --from DIR  from files that were downloaded elsewhere
+    """
+    from . import assets
+    from .profiles import LESSONS, find_lesson
+
+    chosen = [find_lesson(lesson) for lesson in lessons or LESSONS]
+    names = dict.fromkeys(name for lesson in chosen for name in LESSONS[lesson]["assets"])
+    if show:
+        console.print(_asset_table([row for row in assets.table() if row["name"] in names or not lessons]))
+    else:
+        assets.setup(names, from_dir)
+        _say(f"Ready: {', '.join(names)}")
+
+
+@app.command()
+def study(
+    name: Annotated[str | None, typer.Argument(help="Name of the study; all if left out.")] = None,
+    more: Annotated[list[int] | None, typer.Argument(metavar="", hidden=True)] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="SEED...", help="Seeds, one run each.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show the studies, and run nothing.")] = False,
+):
+    """Run a study: several seeds or sizes, whose records the lessons render. Runs that have a record are left out.
+
+    [bold]Examples[/bold]
+
+    \b
+      ftcourse study --list
+      ftcourse study text_classification
+      ftcourse study text_classification --seeds 0 1 2
+    """
+    from .studies import STUDIES
+
+    if show:
+        for known, function in STUDIES.items():
+            _say(f"{known}: {(function.__doc__ or '').strip().splitlines()[0]}")
+        return
+    if name and name not in STUDIES:
+        raise CourseError(f"Unknown study {name!r}. The studies are {', '.join(STUDIES)}: choose one of them.")
+    options = {"seeds": _read_seeds(seeds, more)} if seeds else {}
+    for known in [name] if name else STUDIES:
+        STUDIES[known](**options)
+
+
+def _read_seeds(seeds, more):
+    try:
+        return tuple(int(seed) for seed in seeds.replace(",", " ").split()) + tuple(more or ())
+    except ValueError as error:
+        raise CourseError(f"--seeds {seeds!r} is not a list of whole numbers: write for example --seeds 0 1 2.") from error
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False):
+    """Check this machine: Python, packages, cores, memory, GPU, models and data, disk; and say how to mend what is not right.
+
+    The exit code is 1 if something is broken.
+
+    [bold]Examples[/bold]
+
+    \b
+      ftcourse doctor
+      ftcourse doctor --json
+    """
+    from .doctor import FAIL, run_checks
+
+    checks = run_checks()
+    if as_json:
+        import json
+
+        print(json.dumps(checks, indent=1))
+    else:
+        console.print(_check_table(checks))
+    raise typer.Exit(1 if any(check["status"] == FAIL for check in checks) else 0)
+
+
+def _find_lessons(copies=None):
+    from .lab import COPIES, lessons_folder
+
+    folder, kept = lessons_folder(copies or COPIES)
+    if kept:
+        _say(f"You changed {', '.join(kept)} in {folder}, so your version stays and the newer one was not copied.")
+    return folder
+
+
+def _build_report(output):
+    from .report import build_report
+
+    _say(f"Report: {build_report(output)}")
+
+
+def _say(text):
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _asset_table(rows):
+    from rich.table import Table
+
+    from .assets import ASSETS
+
+    table = Table(title="Models and data of the course", show_footer=True)
+    table.add_column("Asset", footer="Total", no_wrap=True)
+    table.add_column("What it is")
+    table.add_column("Size", footer=f"{sum(row['megabytes'] for row in rows)} MB", justify="right", no_wrap=True)
+    table.add_column("Licence")
+    table.add_column("Lessons")
+    table.add_column("Ready")
+    for row in rows:
+        numbers = ", ".join(lesson.split("_")[0] for lesson in row["lessons"]) or "none yet"
+        table.add_row(row["name"], ASSETS[row["name"]].description, f"{row['megabytes']} MB", row["licence"], numbers,
+                      "yes" if row["ready"] else "no")
+    return table
+
+
+def _check_table(checks):
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"OK": "green", "WARN": "yellow", "FAIL": "bold red"}
+    table = Table("Check", "Status", "Found", "Remedy", title="This machine and the course")
+    for check in checks:
+        table.add_row(check["check"], Text(check["status"], style=styles[check["status"]]), Text(check["found"]),
+                      Text(check["remedy"]))
+    return table

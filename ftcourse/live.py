@@ -1,0 +1,79 @@
+"""What is seen while notebooks run: a live table in a terminal, plain lines elsewhere."""
+
+import time
+from contextlib import contextmanager
+
+_EVERY = 30  # seconds between two lines about a running notebook where there is no terminal
+
+
+@contextmanager
+def show_progress(console):
+    """Show running notebooks on a rich console.
+
+    Yields:
+        Two functions for `runner.run_lessons`: `done` and `tick`.
+    """
+    if not console.is_terminal:
+        yield (lambda record: show_end(console, record)), _plain_tick(console)
+        return
+    from rich.live import Live
+
+    with Live(console=console, refresh_per_second=2, transient=True) as live:
+        yield (lambda record: show_end(console, record)), (lambda running: live.update(_table(running)))
+
+
+def _plain_tick(console):
+    shown = {}
+
+    def tick(running):
+        for job in running:
+            if job.lesson not in shown:
+                _print(console, f"{job.lesson}: started")
+            elif time.monotonic() - shown[job.lesson] >= _EVERY:
+                _print(console, f"{job.lesson}: {_place(job)}, {job.title[:60]}, {_clock(job)}, {job.memory:,} MB")
+            else:
+                continue
+            shown[job.lesson] = time.monotonic()
+
+    return tick
+
+
+def _table(running):
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, expand=True, padding=(0, 1))
+    for options in ({"style": "bold"}, {}, {"ratio": 1}, {"justify": "right"}, {"justify": "right"}):
+        table.add_column(no_wrap=True, overflow="ellipsis", **options)
+    for job in running:
+        table.add_row(*map(Text, (job.lesson, _place(job), job.title, _clock(job), f"peak {job.peak:,} MB")))
+    return table
+
+
+def _place(job):
+    return f"cell {job.cell} of {job.cells}" if job.cell else "starting"
+
+
+def _clock(job):
+    minutes, seconds = divmod(int(time.monotonic() - job.started), 60)
+    return f"{minutes}:{seconds:02}"
+
+
+def show_end(console, record):
+    """Print how a notebook ended; for one that failed, the cell, its source and the error."""
+    cost = f"in {record['seconds']:.0f} s, peak memory {record['peak_memory_mb']:,} MB"
+    if record["status"] == "skipped":
+        _print(console, f"{record['lesson']}: already done {cost} (use --fresh to run it again)")
+    elif record["status"] == "passed":
+        _print(console, f"{record['lesson']}: passed {cost}", style="green")
+    else:
+        _print(console, f"{record['lesson']}: failed {cost}, in cell {record['cell']} of {record['cells']}:", style="red")
+        _print(console, "\n".join(f"    {line}" for line in record["source"].splitlines()[:40]))
+        _print(console, record["error"], style="red")
+        _print(console, "\n".join([*record["traceback"], *record.get("log", ())]), style="dim")
+        _print(console, f"The notebook, as far as it got: {record['notebook']}")
+
+
+def _print(console, text, style=None):
+    if text:
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,98 @@
+"""The committed notebooks carry the outputs of a run, and a stamp that says which code the outputs are from.
+
+``python -m ftcourse.notebooks [LESSON...]`` takes over the outputs of the last ``ftcourse run --profile local``.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from .errors import CourseError
+from .lab import replace_file
+
+
+def code_sha256(notebook):
+    """Return the SHA-256 of a notebook's code cells, without the cell in which papermill passes parameters.
+
+    Args:
+        notebook: a notebook as nbformat or json reads it.
+    """
+    return hashlib.sha256(json.dumps([_source(cell) for cell in _code_cells(notebook)]).encode()).hexdigest()
+
+
+def take_outputs(executed, path):
+    """Put the outputs of an executed copy into the notebook it was made from, and stamp the notebook.
+
+    Args:
+        executed: path of the executed copy.
+        path: path of the notebook; its code must be that of the copy.
+
+    Raises:
+        CourseError: if the code differs, or the copy has an error or no outputs; the notebook is then left as it was.
+    """
+    copy, notebook = _read(executed), _read(path)
+    if code_sha256(copy) != code_sha256(notebook):
+        raise CourseError(f"{path} has changed since {executed} was run, so the outputs there are not those of its "
+                          "code. Run the notebook again.")
+    for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
+        cell["outputs"] = run["outputs"]
+    _write_stamped(notebook, path)
+
+
+def stamp(path):
+    """Note in a notebook that has just been run that its outputs are those of its code.
+
+    Raises:
+        CourseError: if it has an error or no outputs; it is then left as it was.
+    """
+    _write_stamped(_read(path), path)
+
+
+def _code_cells(notebook):
+    return [cell for cell in notebook["cells"]
+            if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", ())]
+
+
+def _source(cell):
+    return "".join(cell["source"])  # json gives a list of lines, nbformat a string
+
+
+def _read(path):
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError) as error:
+        raise CourseError(f"{path} cannot be read as a notebook ({error}). Check the name, or take the file again "
+                          "from the repository.") from error
+
+
+def _write_stamped(notebook, path):
+    import nbformat
+
+    kinds = {output["output_type"] for cell in _code_cells(notebook) for output in cell["outputs"]}
+    if "error" in kinds or not kinds:
+        found = f"A cell of {path} ended with an error" if kinds else f"{path} has no outputs"
+        raise CourseError(f"{found}, so the notebook was not stamped. Run it to its end first.")
+    notebook["metadata"]["ftcourse"] = {"code_sha256": code_sha256(notebook)}
+    replace_file(Path(path), (nbformat.writes(notebook) + "\n").encode())
+
+
+def main(wanted):
+    """Give notebooks of the repository, all or those named, the outputs of their last run at profile local."""
+    from nbdev.clean import nbdev_clean
+
+    from .lab import lessons_folder
+    from .runner import choose_lessons
+
+    for name, path in choose_lessons(wanted, lessons_folder()[0]).items():
+        take_outputs(Path("build") / "lessons" / "local" / f"{name}.ipynb", path)
+        nbdev_clean(fname=str(path))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except CourseError as error:
+        sys.exit(str(error))

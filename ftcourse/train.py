@@ -1,0 +1,163 @@
+"""The training defaults that every lesson shares: fast and right on a laptop's processor, unchanged on a GPU.
+
+Nothing here replaces a class of transformers. `training_arguments` and `build_trainer` return its own
+``TrainingArguments`` and ``Trainer``, with the arguments that are easy to get wrong filled in; every one of them can
+be overridden. Lesson 3 opens this box.
+"""
+
+from .errors import CourseError
+
+
+def has_bfloat16():
+    """Say whether bfloat16 is fast here: a GPU that supports it, or a processor with AVX512-BF16, AMX or ARM's BF16.
+
+    Everywhere else bfloat16 is emulated, which is slower than float32.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "amx_tile", "bf16", "arm_bf16"))
+
+
+def choose_dtype():
+    """Return the dtype to compute in, ``torch.bfloat16`` or ``torch.float32``.
+
+    Never float16: a processor accepts it silently and is then 20 to 100 times slower.
+    """
+    import torch
+
+    return torch.bfloat16 if has_bfloat16() else torch.float32
+
+
+def choose_attention():
+    """Return the attention implementation for short sequences: ``"eager"`` on a processor, ``"sdpa"`` on a GPU.
+
+    On a processor the fused kernel only pays for sequences of several hundred tokens, and with attention dropout it
+    falls back to a slower path. Pass the result to ``from_pretrained(attn_implementation=...)``.
+    """
+    import torch
+
+    return "sdpa" if torch.cuda.is_available() else "eager"
+
+
+def training_arguments(output_dir, **overrides):
+    """Return ``transformers.TrainingArguments`` with the course's defaults.
+
+    The defaults: dtype by processor, batches of similar length, linear decay after a tenth of warm-up, no checkpoints
+    unless asked for, and no reporting to outside services.
+
+    Args:
+        output_dir: folder for checkpoints.
+        **overrides: any argument of ``TrainingArguments``; it wins over the default.
+
+    Raises:
+        CourseError: if an argument does not exist in the installed version, naming it and its replacement where known.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    on_gpu = torch.cuda.is_available()
+    arguments = dict(
+        use_cpu=not on_gpu and not torch.backends.mps.is_available(),
+        bf16=has_bfloat16(),
+        train_sampling_strategy="group_by_length",
+        per_device_train_batch_size=32,
+        per_device_eval_batch_size=64,
+        learning_rate=1e-4,
+        lr_scheduler_type="linear",
+        warmup_steps=0.1,  # a float below 1 is a share of all steps
+        weight_decay=0.01,
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="steps",
+        logging_steps=20,
+        report_to="none",
+        dataloader_pin_memory=on_gpu,
+        seed=0,
+    )
+    arguments.update(overrides)
+    renamed = {
+        "evaluation_strategy": "eval_strategy",
+        "group_by_length": 'train_sampling_strategy="group_by_length"',
+        "warmup_ratio": "warmup_steps (a float below 1 is a share of all steps)",
+        "no_cuda": "use_cpu",
+        "logging_dir": "the argument tensorboard_dir of build_trainer",
+    }
+    for name in overrides:
+        if name not in TrainingArguments.__dataclass_fields__:
+            remedy = f"It is now {renamed[name]}." if name in renamed else "See the documentation of TrainingArguments."
+            raise CourseError(f"TrainingArguments has no argument {name!r} in the installed transformers. {remedy}")
+    return TrainingArguments(output_dir=str(output_dir), **arguments)
+
+
+def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **trainer_arguments):
+    """Return a ``transformers.Trainer`` whose loss is right under gradient accumulation.
+
+    BERT's and DistilBERT's classification heads accept ``num_items_in_batch`` and ignore it (transformers issue
+    47688), so that accumulating over two batches doubles the loss and the gradient. Setting ``accepts_loss_kwargs`` to
+    False makes the Trainer divide by the number of accumulated batches itself.
+
+    Args:
+        model: any transformers model.
+        args: ``TrainingArguments``, for example from `training_arguments`.
+        tensorboard_dir: folder to write TensorBoard logs to; None writes none.
+        callbacks: further ``TrainerCallback`` objects.
+        **trainer_arguments: `train_dataset`, `eval_dataset`, `processing_class`, `compute_metrics` and so on.
+    """
+    from transformers import Trainer
+    from transformers.integrations import TensorBoardCallback
+
+    if _ignores_num_items(model):
+        model.accepts_loss_kwargs = False
+    callbacks = list(callbacks or [])
+    if tensorboard_dir is not None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        callbacks.append(TensorBoardCallback(SummaryWriter(str(tensorboard_dir))))
+    return Trainer(model=model, args=args, callbacks=callbacks, **trainer_arguments)
+
+
+def _ignores_num_items(model):
+    return any(head in type(model).__name__ for head in ("ForSequenceClassification", "ForTokenClassification"))
+
+
+def seed_everything(seed):
+    """Seed Python, NumPy and PyTorch, so that the same seed on the same machine gives the same numbers."""
+    from transformers import set_seed
+
+    set_seed(seed)
+
+
+def padding_efficiency(lengths, batch_size, *, seed=0, group_by_length=True, pad_to=None):
+    """Return the share of processed tokens that are real ones, between 0 and 1.
+
+    Args:
+        lengths: number of tokens of each example.
+        batch_size: examples a batch.
+        seed: of the shuffling.
+        group_by_length: batches of similar length, as the Trainer's sampler makes them; else plain shuffling.
+        pad_to: fixed length that every example is padded or cut to; None pads to the longest of its batch.
+
+    Returns:
+        Real tokens divided by processed tokens.
+
+    Raises:
+        CourseError: if `lengths` is empty.
+    """
+    import torch
+    from transformers.trainer_pt_utils import get_length_grouped_indices
+
+    lengths = list(lengths)
+    if not lengths:
+        raise CourseError("No lengths were given, so there is no padding to measure: pass the length of each example.")
+    if pad_to is not None:
+        return sum(min(length, pad_to) for length in lengths) / (pad_to * len(lengths))
+    generator = torch.Generator().manual_seed(seed)
+    if group_by_length:
+        order = get_length_grouped_indices(lengths, batch_size, generator=generator)
+    else:
+        order = torch.randperm(len(lengths), generator=generator).tolist()
+    batches = [[lengths[i] for i in order[start : start + batch_size]] for start in range(0, len(order), batch_size)]
+    return sum(lengths) / sum(max(batch) * len(batch) for batch in batches)

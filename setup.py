@@ -1,0 +1,38 @@
+"""Build configuration: everything is read from settings.ini, which nbdev 2.x shares."""
+
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+settings = ConfigParser(delimiters=["="], interpolation=None)
+settings.read(here / "settings.ini", encoding="utf-8")
+ini = settings["DEFAULT"]
+
+setup(
+    name=ini["lib_name"],
+    version=ini["version"],
+    description=ini["description"],
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author=ini["author"],
+    author_email=ini["author_email"],
+    license="Apache-2.0",
+    keywords=ini["keywords"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Education",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+    packages=find_packages(include=["ftcourse", "ftcourse.*"]),
+    include_package_data=True,
+    python_requires=f">={ini['min_python']}",
+    install_requires=ini["requirements"].split(),
+    extras_require={"dev": ini["dev_requirements"].split()},
+    entry_points={"console_scripts": ini["console_scripts"].split(), "nbdev": ["ftcourse=ftcourse._modidx:d"]},
+    zip_safe=False,
+)

@@ -1,0 +1,65 @@
+"""What holds for every test: the lessons' assets are in the cache, and nothing reaches beyond this machine."""
+
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+OFFLINE = Path(__file__).parent / "offline"
+PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
+_seen = pytest.StashKey[int]()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "reaches_out: the test tries on purpose to reach another machine")
+
+
+def pytest_sessionstart(session):
+    if not session.config.option.collectonly:
+        prepare_assets(session.config)
+        block_network(session.config)
+
+
+def prepare_assets(config):
+    """Fetch the assets of all lessons: the one thing that needs the network, and only the first time."""
+    from ftcourse.assets import is_ready, setup
+    from ftcourse.errors import CourseError
+    from ftcourse.profiles import LESSONS
+
+    missing = sorted({name for lesson in LESSONS.values() for name in lesson["assets"] if not is_ready(name)})
+    if missing:
+        try:
+            with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+                setup(missing)
+        except CourseError as error:
+            pytest.exit(str(error), returncode=2)
+
+
+def block_network(config):
+    """Block all sockets but loopback and Unix ones, here and in every child process from now on."""
+    log = Path(config.cache.mkdir("blocked")) / f"{os.getpid()}.txt"
+    log.write_text("")
+    config.add_cleanup(lambda: log.unlink(missing_ok=True))
+    for name in [name for name in os.environ if name.lower() in PROXIES]:
+        del os.environ[name]  # a proxy on this machine would be a way out
+    path = os.pathsep.join(filter(None, [str(OFFLINE), os.environ.get("PYTHONPATH")]))
+    os.environ.update(FTCOURSE_BLOCKED_LOG=str(log), PYTHONPATH=path, HF_HUB_OFFLINE="1")
+    runpy.run_path(str(OFFLINE / "sitecustomize.py"))
+
+
+def blocked():
+    """Return what was blocked so far, a line each, in this process and its children."""
+    return Path(os.environ["FTCOURSE_BLOCKED_LOG"]).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    item.stash[_seen] = len(blocked())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    tried = blocked()[item.stash[_seen]:]
+    if tried and not item.get_closest_marker("reaches_out"):
+        pytest.fail("The test tried to reach another machine:\n" + "\n".join(tried), pytrace=False)

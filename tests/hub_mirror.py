@@ -1,0 +1,255 @@
+"""A mirror of the model hub on this machine: tiny models and a few rows of data under their real names.
+
+It lets a test run the code of profile ``full`` as it is, with `HF_ENDPOINT` pointing here. A repository is a folder,
+written by one function of the table `REPOSITORIES`; the server serves folders and knows nothing else about them.
+Every revision a client asks for, "main" or a pinned commit, is the same folder.
+"""
+
+import hashlib
+import json
+import os
+import re
+import threading
+import time
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qs
+
+MAIN_COMMIT = hashlib.sha1(b"main").hexdigest()
+KNOWN_REVISION = re.compile(r"main|[0-9a-f]{40}|refs/convert/parquet")
+
+# --- The repositories ------------------------------------------------------------------------------------------------
+
+_OPENINGS = {
+    0: ["I wanted to like this film, but it bored me.", "What a dull and clumsy mess!", "Two hours that I want back.",
+        "The plot makes no sense at all.", "A tired script and wooden acting."],
+    1: ["I did not expect to love this film, but I did.", "What a warm and clever story!", "Two hours that flew by.",
+        "The plot surprises until the end.", "A sharp script and splendid acting."],
+}
+_ENDINGS = {
+    0: ["Avoid it.", "The worst of the year.", "Even the music is bad.", "I left before the end.", "A waste of money."],
+    1: ["See it.", "The best of the year.", "Even the music is good.", "I stayed to the end.", "Worth every penny."],
+}
+_MIDDLES = ["The director has done this before.", "My sister saw it with me.", "It was shot in the mountains."]
+
+
+def reviews(label):
+    """Return 75 short reviews of a label, 0 for negative and 1 for positive, with the line breaks of the real ones."""
+    return [" ".join([a, "<br /><br />", b, c]) for b, a, c in product(_MIDDLES, _OPENINGS[label], _ENDINGS[label])]
+
+
+def write_imdb(folder):
+    """Write the schema of stanfordnlp/imdb; the real train and test splits, too, have all negatives first."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    negative, positive = reviews(0), reviews(1)
+    splits = {
+        "train": [(text, 0) for text in negative[:50]] + [(text, 1) for text in positive[:50]],
+        "test": [(text, 0) for text in negative[50:]] + [(text, 1) for text in positive[50:]],
+        "unsupervised": [(text, -1) for text in negative[:10] + positive[:10]],
+    }
+    names = {"0": "neg", "1": "pos"}
+    features = {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": [*names.values()], "_type": "ClassLabel"}}
+    (folder / "plain_text").mkdir()
+    sizes = {}
+    for split, rows in splits.items():
+        table = pa.Table.from_pandas(pd.DataFrame(rows, columns=["text", "label"]), preserve_index=False)
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        path = folder / "plain_text" / f"{split}-00000-of-00001.parquet"
+        pq.write_table(table, path)
+        sizes[split] = {"name": split, "num_bytes": table.nbytes, "num_examples": len(rows)}
+    card = {
+        "language": ["en"],
+        "task_categories": ["text-classification"],
+        "task_ids": ["sentiment-classification"],
+        "pretty_name": "IMDB",
+        "dataset_info": {
+            "config_name": "plain_text",
+            "features": [
+                {"name": "text", "dtype": "string"},
+                {"name": "label", "dtype": {"class_label": {"names": names}}},
+            ],
+            "splits": [*sizes.values()],
+            "download_size": sum(path.stat().st_size for path in folder.rglob("*.parquet")),
+            "dataset_size": sum(size["num_bytes"] for size in sizes.values()),
+        },
+        "configs": [{
+            "config_name": "plain_text",
+            "data_files": [{"split": split, "path": f"plain_text/{split}-*"} for split in splits],
+            "default": True,
+        }],
+    }
+    write_card(folder, card, "# Dataset Card for imdb")
+
+
+def write_distilbert(folder):
+    """Write distilbert/distilbert-base-uncased with 2 layers of width 32, random weights and a small vocabulary."""
+    from transformers import DistilBertConfig, DistilBertForMaskedLM
+
+    vocabulary = write_uncased_tokenizer(folder, reviews(0) + reviews(1))
+    config = DistilBertConfig(vocab_size=len(vocabulary), dim=32, hidden_dim=64, n_layers=2, n_heads=2)
+    DistilBertForMaskedLM(config).save_pretrained(folder)
+    write_card(folder, {"language": "en", "license": "apache-2.0"}, "# DistilBERT base model (uncased)")
+
+
+REPOSITORIES = {
+    "datasets/stanfordnlp/imdb": write_imdb,
+    "models/distilbert/distilbert-base-uncased": write_distilbert,
+}
+
+
+def write_card(folder, data, text):
+    """Write README.md, whose YAML head the hub's clients read."""
+    import yaml
+
+    (folder / "README.md").write_text(f"---\n{yaml.safe_dump(data, sort_keys=False)}---\n\n{text}\n", encoding="utf-8")
+
+
+def write_uncased_tokenizer(folder, texts):
+    """Write the files of an uncased WordPiece tokenizer that knows the texts' words, and return its vocabulary."""
+    from tokenizers import BertWordPieceTokenizer
+
+    letters = [chr(code) for code in range(33, 127)]
+    words = sorted(set(re.findall(r"[a-z]{2,}", " ".join(texts).lower())))
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = [*special, *letters, *(f"##{letter}" for letter in letters), *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true, "model_max_length": 512}')
+    tokenizer = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return vocabulary
+
+
+# --- The server ------------------------------------------------------------------------------------------------------
+
+
+def write_repositories(root, names=REPOSITORIES):
+    """Write repositories into folders under `root`."""
+    for name in names:
+        folder = root / name
+        folder.mkdir(parents=True)
+        REPOSITORIES[name](folder)
+
+
+def make_app(root, requests):
+    """Return the application that serves the folders of `root` and appends (method, path, status) to `requests`."""
+    from fastapi import FastAPI, Request
+    from fastapi.responses import FileResponse, JSONResponse
+
+    app = FastAPI()
+
+    @app.middleware("http")
+    async def note(request, call_next):
+        response = await call_next(request)
+        requests.append((request.method, request.url.path, response.status_code))
+        return response
+
+    def find(kind, repository, revision):
+        """Return the folder of a repository and the commit that a revision stands for, or an error response."""
+        folder = root / kind / repository
+        if not folder.is_dir():
+            return None, None, JSONResponse({}, 404, headers={"X-Error-Code": "RepoNotFound"})
+        if not KNOWN_REVISION.fullmatch(revision):
+            return None, None, JSONResponse({}, 404, headers={"X-Error-Code": "RevisionNotFound"})
+        return folder, revision if re.fullmatch("[0-9a-f]{40}", revision) else MAIN_COMMIT, None
+
+    def describe(path, folder):
+        entry = {"path": path.relative_to(folder).as_posix(), "oid": oid(path), "size": 0, "type": "directory"}
+        entry["lastCommit"] = {"id": MAIN_COMMIT, "title": "first", "date": "2026-01-01T00:00:00.000Z"}
+        return entry | ({"type": "file", "size": path.stat().st_size} if path.is_file() else {})
+
+    @app.get("/api/{kind}/{repository:path}/tree/{tail:path}")
+    def tree(kind: str, repository: str, tail: str, recursive: bool = False):
+        revision, path = split_revision(tail)
+        folder, _, error = find(kind, repository, revision)
+        if error:
+            return error
+        if not (folder / path).is_dir():
+            return JSONResponse({}, 404, headers={"X-Error-Code": "EntryNotFound"})
+        return [describe(entry, folder) for entry in sorted((folder / path).glob("**/*" if recursive else "*"))]
+
+    @app.post("/api/{kind}/{repository:path}/paths-info/{revision:path}")
+    async def paths_info(kind: str, repository: str, revision: str, request: Request):
+        folder, _, error = find(kind, repository, revision)
+        if error:
+            return error
+        paths = parse_qs((await request.body()).decode()).get("paths", [])
+        return [describe(folder / path, folder) for path in paths if (folder / path).exists()]
+
+    @app.get("/api/{kind}/{repository:path}")
+    @app.get("/api/{kind}/{repository:path}/revision/{revision:path}")
+    def info(kind: str, repository: str, revision: str = "main"):
+        folder, commit, error = find(kind, repository, revision)
+        if error:
+            return error
+        files = [{"rfilename": path.relative_to(folder).as_posix()} for path in sorted(folder.rglob("*")) if path.is_file()]
+        return {"id": repository, "sha": commit, "private": False, "gated": False, "tags": [], "siblings": files}
+
+    @app.api_route("/datasets/{repository:path}/resolve/{tail:path}", methods=["GET", "HEAD"])
+    def resolve_dataset(repository: str, tail: str):
+        return resolve("datasets", repository, tail)
+
+    @app.api_route("/{repository:path}/resolve/{tail:path}", methods=["GET", "HEAD"])
+    def resolve_model(repository: str, tail: str):
+        return resolve("models", repository, tail)
+
+    def resolve(kind, repository, tail):
+        revision, path = split_revision(tail)
+        folder, commit, error = find(kind, repository, revision)
+        if error:
+            return error
+        if not (folder / path).is_file():
+            return JSONResponse({}, 404, headers={"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+        return FileResponse(folder / path, headers={"X-Repo-Commit": commit, "ETag": f'"{oid(folder / path)}"'})
+
+    return app
+
+
+def split_revision(tail):
+    """Split "main/config.json" into revision and path; the revision refs/convert/parquet has slashes of its own."""
+    parts = tail.split("/")
+    count = 3 if parts[0] == "refs" else 1
+    return "/".join(parts[:count]), "/".join(parts[count:])
+
+
+def oid(path):
+    """Return a hash that names the content of a file, or the name of a folder."""
+    return hashlib.sha1(path.read_bytes() if path.is_file() else str(path).encode()).hexdigest()
+
+
+@contextmanager
+def serve(root):
+    """Serve the repositories under `root`, and yield a namespace with `url` and `requests`, the list of those made."""
+    import uvicorn
+
+    requests = []
+    config = uvicorn.Config(make_app(root, requests), host="127.0.0.1", port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the mirror did not start"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield SimpleNamespace(url=f"http://127.0.0.1:{port}", requests=requests)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def environment(url, home):
+    """Return the environment of a child process whose model hub is the mirror and whose caches are under `home`."""
+    return {
+        **os.environ,
+        "HF_ENDPOINT": url,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+    }

@@ -1,0 +1,307 @@
+"""Every notebook runs, agrees with the package that it exports, and is fit to be read where it is committed."""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+import notebook_rules as rules
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from ftcourse.errors import CourseError
+from ftcourse.notebooks import code_sha256, stamp, take_outputs
+
+ROOT = Path(__file__).parents[1]
+NBS = ROOT / "nbs"
+NOTEBOOKS = sorted(
+    path.relative_to(NBS).with_suffix("").as_posix() for path in NBS.rglob("*.ipynb")
+    if not any(part.startswith(".") or part == "build" for part in path.relative_to(NBS).parts)
+)
+STARTERS = [name for name in NOTEBOOKS if name.startswith("exercises/")]  # not to be run: what is missing is the exercise
+RUNNABLE = [name for name in NOTEBOOKS if name not in STARTERS]
+
+
+def read(name):
+    return json.loads((NBS / f"{name}.ipynb").read_text(encoding="utf-8"))
+
+
+# --- Running them ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """Run all notebooks at profile `smoke`, and return the folder of the executed copies and the records by name."""
+    from ftcourse.runner import find_lessons, run_lessons
+
+    output = tmp_path_factory.mktemp("build")
+    records = run_lessons(find_lessons(NBS), "smoke", output)
+    for record in records:
+        print(f"{record['lesson']}: {record['status']}, {record['seconds']} s, {record['peak_memory_mb']} MB at most")
+    return output / "lessons" / "smoke", {record["lesson"]: record for record in records}
+
+
+def test_there_are_notebooks():
+    assert any(name.startswith("0") for name in RUNNABLE)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_notebook_runs_at_smoke(smoke, name):
+    _, records = smoke
+    assert name in records, f"nbs/{name}.ipynb was not run: ftcourse.runner.find_lessons does not find it"
+    record = records[name]
+    trace = "\n".join([*record.get("traceback", []), *record.get("log", [])])
+    assert record["status"] == "passed", f"cell {record.get('cell')}: {record.get('error')}\n{trace}"
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_executed_copy_runs_again_with_the_same_outputs(smoke, name):
+    copies, _ = smoke
+    run = run_nbval(copies / f"{name}.ipynb")
+    assert run.returncode == 0, run.stdout[-6000:] + run.stderr
+
+
+def run_nbval(path):
+    """Run the cells of an executed copy once more; cells marked NBVAL_CHECK_OUTPUT must give the output they gave."""
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "-q"]
+    environment = {**os.environ, "FTCOURSE_PROFILE": "smoke", "PYTEST_ADDOPTS": ""}
+    return subprocess.run(
+        [*command, "-c", os.devnull, "--rootdir", path.parent, path],
+        cwd=path.parent, env=environment, capture_output=True, text=True, timeout=1200,
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if name != "index"])
+def test_injected_profile_is_used(smoke, name):
+    """The injected cell follows the cell it overrides; without the tag, papermill puts it first and only warns."""
+    executed = nbformat.read(smoke[0] / f"{name}.ipynb", as_version=4)
+    tags = [tag for cell in executed.cells for tag in cell.metadata.get("tags", []) if tag.endswith("parameters")]
+    assert tags == ["parameters", "injected-parameters"]
+    injected = next(cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", []))
+    assert 'profile = "smoke"' in injected.source
+    assert list(rules.parameters_near_the_top(read(name))) == []
+
+
+# --- In step with the package ----------------------------------------------------------------------------------------
+
+
+def test_modules_are_in_step_with_the_notebooks(tmp_path):
+    """Exporting the notebooks anew gives the committed modules, byte for byte, and no other generated ones."""
+    shutil.copy(ROOT / "settings.ini", tmp_path)
+    shutil.copytree(NBS, tmp_path / "nbs", ignore=shutil.ignore_patterns(".*", "build"))
+    shutil.copytree(ROOT / "ftcourse", tmp_path / "ftcourse", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in generated(tmp_path):
+        path.unlink()
+    export = "from nbdev.doclinks import nbdev_export; nbdev_export()"
+    subprocess.run([sys.executable, "-c", export], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    committed, exported = ({path.relative_to(root).as_posix(): path.read_bytes() for path in generated(root)}
+                           for root in (ROOT, tmp_path))
+    different = sorted(name for name in committed | exported if committed.get(name) != exported.get(name))
+    assert exported and not different, f"not in step with the notebooks: {', '.join(different)}. Run `make export`."
+
+
+def generated(root):
+    return [path for path in sorted((root / "ftcourse").rglob("*.py"))
+            if path.name == "_modidx.py" or path.read_text(encoding="utf-8").find("AUTOGENERATED! DO NOT EDIT!", 0, 300) >= 0]
+
+
+def clean(path):
+    """Clean a notebook as `nbdev_clean` does in the repository; it reports failures as warnings."""
+    from nbdev.clean import nbdev_clean
+
+    before = os.getcwd()
+    os.chdir(ROOT)  # nbdev looks for settings.ini from here
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            nbdev_clean(fname=str(path))
+    finally:
+        os.chdir(before)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_committed_notebook_is_clean(tmp_path, name):
+    path = shutil.copy(NBS / f"{name}.ipynb", tmp_path)
+    clean(path)
+    assert Path(path).read_bytes() == (NBS / f"{name}.ipynb").read_bytes(), f"nbs/{name}.ipynb: run `make clean-notebooks`"
+
+
+def test_cleaning_keeps_tags_alternatives_and_stamp(tmp_path, sound):
+    path = tmp_path / "scratch.ipynb"
+    nbformat.write(sound, path)
+    clean(path)
+    cleaned = nbformat.read(path, as_version=4)
+    assert cleaned.cells[1].metadata.tags == ["parameters"]
+    assert cleaned.cells[3].outputs[0].metadata == {"image/png": {"alt": "A rising line."}}
+    assert cleaned.metadata.ftcourse.code_sha256 == code_sha256(sound)
+    assert cleaned.cells[3].execution_count is None and "papermill" not in cleaned.metadata
+    once = path.read_bytes()
+    clean(path)
+    assert path.read_bytes() == once
+
+
+# --- Fit to be read --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_committed_notebook_follows_the_rules(name):
+    chosen = rules.EVERY if name == "index" else rules.LESSON
+    if name in STARTERS:
+        chosen = [rule for rule in chosen if rule not in (rules.outputs_are_of_this_code, rules.has_strict_cells)]
+    broken = [problem for rule in chosen for problem in rule(read(name))]
+    assert not broken, f"nbs/{name}.ipynb:\n" + "\n".join(broken)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_committed_notebook_is_small(name):
+    assert (NBS / f"{name}.ipynb").stat().st_size < rules.MAX_BYTES
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==\n"
+
+
+@pytest.fixture
+def sound():
+    """Return a notebook that follows every rule."""
+    picture = new_output("display_data", {"image/png": PIXEL}, metadata={"image/png": {"alt": "A rising line."}})
+    printed = new_output("stream", name="stdout", text="2\n")
+    notebook = new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}},
+        cells=[
+            new_markdown_cell("# A lesson\n\nSee [the guide](https://example.org/guide)."),
+            new_code_cell('profile = "local"', metadata={"tags": ["parameters"]}),
+            new_markdown_cell("## A section\n\n### A part"),
+            new_code_cell("# NBVAL_CHECK_OUTPUT\nprint(1 + 1)", outputs=[picture, printed], execution_count=3),
+        ],
+    )
+    notebook.metadata["ftcourse"] = {"code_sha256": code_sha256(notebook)}
+    notebook.metadata["papermill"] = {}
+    return notebook
+
+
+def test_sound_notebook_follows_every_rule(sound):
+    assert [problem for rule in rules.LESSON for problem in rule(sound)] == []
+
+
+LONG = "\n".join(f"x{number} = {number}" for number in range(13))
+
+
+@pytest.mark.parametrize(
+    ("rule", "cell", "change", "message"),
+    [
+        (rules.parameters_near_the_top, 1, {"metadata": {}}, "tag `parameters`"),
+        (rules.parameters_near_the_top, 1, {"source": "size = 3"}, "must set `profile`"),
+        (rules.parameters_near_the_top, 3, {"source": 'profile = "local"'}, "set again"),
+        (rules.no_absolute_paths, 3, {"source": 'open("/home/me/data.csv")'}, "'/home/me/data.csv"),
+        (rules.no_absolute_paths, 3, {"source": r'open("C:\\Users\\me")'}, "absolute path"),
+        (rules.no_absolute_paths, 3, {"outputs": [new_output("stream", text="saved in /tmp/x1")]}, "'/tmp/x1"),
+        (rules.no_registry_hosts, 0, {"source": "# See https://PyPI" + ".org/project/ftcourse"}, "registry host"),
+        (rules.images_have_alternatives, 3, {"outputs": [new_output("display_data", {"image/png": PIXEL})]}, "image/png"),
+        (rules.images_have_alternatives, 0, {"source": "# A\n\n![](figure.svg)"}, "no text alternative"),
+        (rules.headings_in_order, 2, {"source": "# A second title"}, "level 1"),
+        (rules.headings_in_order, 0, {"source": "No title"}, "level 1"),
+        (rules.headings_in_order, 2, {"source": "## A section\n\n#### A part"}, "from level 2 to 4 in cell 3"),
+        (rules.links_say_where_they_go, 0, {"source": "# A\n\nSee [here](https://example.org)."}, "'here'"),
+        (rules.links_say_where_they_go, 0, {"source": "[https://a.org](https://a.org)"}, "'https://a.org'"),
+        (rules.links_say_where_they_go, 0, {"source": "See <https://a.org>."}, "bare address 'https://a.org'"),
+        (rules.links_say_where_they_go, 0, {"source": "See https://a.org for more."}, "bare address"),
+        (rules.links_say_where_they_go, 0, {"source": 'See <a href="x">the guide</a>.'}, "as HTML"),
+        (rules.cells_are_short, 3, {"source": LONG}, "more than 12"),
+        (rules.outputs_are_of_this_code, 3, {"source": "print(1 + 2)"}, "newer than its outputs"),
+        (rules.outputs_are_of_this_code, 3, {"outputs": []}, "no outputs"),
+        (rules.no_errors, 3, {"outputs": [new_output("error", ename="KeyError", evalue="", traceback=[])]}, "KeyError"),
+        (rules.has_strict_cells, 3, {"source": "print(1 + 1)"}, "NBVAL_CHECK_OUTPUT"),
+    ],
+)  # fmt: skip
+def test_rule_finds_what_breaks_it(sound, rule, cell, change, message):
+    assert list(rule(sound)) == []
+    sound.cells[cell].update(change)
+    assert message in "\n".join(rule(sound))
+
+
+@pytest.mark.parametrize("text", ["either/or", "https://example.org/home/page", "~/.cache/x", "data/tmp/x", "a</tmp>"])
+def test_what_only_looks_like_a_path_passes(sound, text):
+    sound.cells[3].source = text
+    assert list(rules.no_absolute_paths(sound)) == []
+
+
+def test_nbval_compares_strict_cells_and_only_runs_the_others(tmp_path, sound):
+    """What the second run can find: a changed output of a strict cell, and an error anywhere."""
+    path = tmp_path / "scratch.ipynb"
+    sound.cells[3].outputs = [new_output("stream", name="stdout", text="2\n")]
+    sound.cells.append(new_code_cell("import time; time.time()", outputs=[], execution_count=4))
+    sound.cells[1].execution_count = 1
+    outcomes = []
+    for change in ({}, {"outputs": [new_output("stream", name="stdout", text="3\n")]}):
+        notebook = copy.deepcopy(sound)
+        notebook.cells[3].update(change)
+        nbformat.write(notebook, path)
+        run = run_nbval(path)
+        outcomes.append((run.returncode, "Cell outputs differ" in run.stdout))
+    assert outcomes == [(0, False), (1, True)], run.stdout
+
+
+# --- Stamping --------------------------------------------------------------------------------------------------------
+
+
+def write_copies(tmp_path, sound):
+    """Write a notebook without outputs, and the executed copy of it as papermill leaves one."""
+    path, executed = tmp_path / "lesson.ipynb", tmp_path / "executed.ipynb"
+    nbformat.write(sound, executed.with_name("with-injection.ipynb"))
+    run = copy.deepcopy(sound)
+    run.cells.insert(2, new_code_cell('profile = "smoke"', metadata={"tags": ["injected-parameters"]}))
+    nbformat.write(run, executed)
+    bare = copy.deepcopy(sound)
+    bare.cells[3].outputs = []
+    del bare.metadata["ftcourse"]
+    nbformat.write(bare, path)
+    return path, executed
+
+
+def test_outputs_of_a_copy_are_taken_and_stamped(tmp_path, sound):
+    path, executed = write_copies(tmp_path, sound)
+    take_outputs(executed, path)
+    taken = nbformat.read(path, as_version=4)
+    assert len(taken.cells) == 4 and taken.cells[3].outputs == sound.cells[3].outputs
+    assert list(rules.outputs_are_of_this_code(taken)) == []
+
+
+def test_outputs_of_other_code_are_refused(tmp_path, sound):
+    path, executed = write_copies(tmp_path, sound)
+    changed = nbformat.read(path, as_version=4)
+    changed.cells[3].source = "print(3)"
+    nbformat.write(changed, path)
+    before = path.read_bytes()
+    with pytest.raises(CourseError, match="lesson.ipynb has changed since .*executed.ipynb was run.*Run the notebook again"):
+        take_outputs(executed, path)
+    assert path.read_bytes() == before and sorted(p.suffix for p in tmp_path.iterdir()) == [".ipynb"] * 3
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ([], "has no outputs"),
+        ([new_output("error", ename="KeyError", evalue="", traceback=[])], "ended with an error"),
+    ],
+)
+def test_failed_or_empty_notebook_is_not_stamped(tmp_path, sound, results, message):
+    path = tmp_path / "lesson.ipynb"
+    sound.cells[3].outputs = results
+    nbformat.write(sound, path)
+    before = path.read_bytes()
+    with pytest.raises(CourseError, match=message):
+        stamp(path)
+    assert path.read_bytes() == before
+
+
+def test_hash_is_of_code_alone(sound):
+    mark = code_sha256(sound)
+    sound.cells[0].source, sound.cells[3].outputs = "# Another title", []
+    assert code_sha256(sound) == code_sha256(json.loads(nbformat.writes(sound))) == mark
+    sound.cells[3].source += "\n"
+    assert code_sha256(sound) != mark

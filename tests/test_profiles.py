@@ -1,0 +1,51 @@
+"""The dial: one table, three profiles, and names that explain themselves when they are wrong."""
+
+import pytest
+
+from ftcourse import assets, profiles
+from ftcourse.errors import CourseError
+
+
+@pytest.mark.parametrize("name", ["3", "03", "03_text_classification", "03_text_classification.ipynb", 3])
+def test_lesson_is_found_by_number_and_name(name):
+    assert profiles.find_lesson(name) == "03_text_classification"
+
+
+def test_unknown_lesson_lists_the_known_ones():
+    with pytest.raises(CourseError, match="03_text_classification"):
+        profiles.find_lesson("99")
+
+
+def test_unknown_profile_lists_the_known_ones(monkeypatch):
+    with pytest.raises(CourseError, match="smoke, local, full"):
+        profiles.load_profile("03", "fast")
+    monkeypatch.setenv("FTCOURSE_PROFILE", "quick")
+    with pytest.raises(CourseError, match="'quick'"):
+        profiles.current_profile()
+
+
+def test_default_profile_is_local(monkeypatch):
+    monkeypatch.delenv("FTCOURSE_PROFILE", raising=False)
+    assert profiles.current_profile() == "local"
+
+
+@pytest.mark.parametrize("lesson", profiles.LESSONS)
+def test_every_lesson_has_the_same_settings_in_every_profile(lesson):
+    """A lesson's code is the same in all three, so the settings that it reads must be too."""
+    rows = {profile: set(vars(profiles.load_profile(lesson, profile))) for profile in profiles.PROFILES}
+    assert rows["smoke"] == rows["local"]
+    assert rows["full"] <= rows["local"]
+
+
+@pytest.mark.parametrize("lesson", profiles.LESSONS)
+def test_full_uses_the_hub_with_pinned_revisions(lesson):
+    settings = profiles.load_profile(lesson, "full")
+    for name, revision in ((settings.model, settings.model_revision), (settings.data, settings.data_revision)):
+        assert "/" in name
+        assert len(revision) == 40 and set(revision) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize("lesson", profiles.LESSONS)
+def test_local_uses_known_assets(lesson):
+    settings = profiles.load_profile(lesson, "local")
+    assert {settings.model, settings.data} <= set(profiles.LESSONS[lesson]["assets"]) <= set(assets.ASSETS)

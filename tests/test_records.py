@@ -1,0 +1,73 @@
+"""Run records: written whole, read back, rendered."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ftcourse import records
+from ftcourse.errors import CourseError
+
+
+def write(folder, run, accuracy):
+    return records.write_record(
+        "study", run, metrics={"accuracy": accuracy}, settings={"seed": 0, "num_train": 1200},
+        cost={"seconds": 12.3, "peak_memory_mb": 900.0}, folder=folder,
+    )  # fmt: skip
+
+
+def test_written_record_says_what_ran_where_and_what_came_out(tmp_path):
+    record = json.loads(write(tmp_path, "a", 0.5).read_text())
+    assert record["metrics"] == {"accuracy": 0.5}
+    assert record["environment"]["versions"]["transformers"]
+    assert record["environment"]["cores"] >= 1
+    assert record["environment"]["dtype"] in ("bfloat16", "float32")
+    assert record["seconds"] == 12.3
+
+
+def test_nothing_is_half_written(tmp_path, monkeypatch):
+    write(tmp_path, "a", 0.5)
+    monkeypatch.setattr(records.os, "replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, "a", 0.9)
+    assert [r["metrics"]["accuracy"] for r in records.load_records("study", tmp_path)] == [0.5]
+
+
+def test_missing_study_names_the_command(tmp_path):
+    with pytest.raises(CourseError, match="ftcourse study nowhere"):
+        records.load_records("nowhere", tmp_path)
+
+
+def test_broken_record_is_named(tmp_path):
+    write(tmp_path, "a", 0.5).write_text("{")
+    with pytest.raises(CourseError, match="a.json"):
+        records.load_records("study", tmp_path)
+
+
+def test_interval_is_students_t():
+    values = [0.84, 0.85, 0.87]
+    mean, half_width = records.interval(values)
+    low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
+    assert (mean - half_width, mean + half_width) == pytest.approx((low, high))
+    with pytest.raises(CourseError, match="two runs"):
+        records.interval([0.5])
+
+
+def test_measure_sees_time_and_memory():
+    with records.measure() as cost:
+        block = np.ones(40_000_000)  # 320 MB
+        stats.norm.rvs(size=2_000_000, random_state=0).sort()
+    assert cost["seconds"] > 0
+    before = cost["peak_memory_mb"]
+    assert before > 320 and block.sum() == 40_000_000
+
+
+def test_tables_and_phrases_come_from_records(tmp_path):
+    for run, accuracy in (("a", 0.84), ("b", 0.86)):
+        write(tmp_path, run, accuracy)
+    loaded = records.load_records("study", tmp_path)
+    table = records.render_study(loaded, ["accuracy"])
+    assert "84.0 %" in table and "86.0 %" in table and "1,200" in table
+    assert len(set(line.count("|") for line in table.splitlines())) == 1
+    assert records.percent(records.as_frame(loaded)["accuracy"]).startswith("85.0 % ±")
