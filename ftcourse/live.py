@@ -18,8 +18,16 @@ def show_progress(console):
         return
     from rich.live import Live
 
-    with Live(console=console, refresh_per_second=2, transient=True) as live:
-        yield (lambda record: show_end(console, record)), (lambda running: live.update(_table(running)))
+    live = Live(console=console, refresh_per_second=2, transient=True)
+
+    def tick(running):
+        live.start()  # not before: fetching the assets comes first and shows its own progress
+        live.update(_table(running))
+
+    try:
+        yield (lambda record: show_end(console, record)), tick
+    finally:
+        live.stop()
 
 
 def _plain_tick(console):

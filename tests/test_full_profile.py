@@ -8,6 +8,8 @@ from pathlib import Path
 import hub_mirror
 import pytest
 
+from ftcourse.profiles import LESSONS
+
 NBS = Path(__file__).parents[1] / "nbs"
 PINNED = "0123456789abcdef0123456789abcdef01234567"
 
@@ -84,3 +86,17 @@ for wanted, error in [
         print("refused")
 """
     assert run(["-c", code], mirror, tmp_path).split() == ["refused"] * 3
+
+
+@pytest.mark.whole_lesson
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson_runs_at_full(mirror, tmp_path, lesson):
+    mirror.requests.clear()
+    notebook, executed = NBS / f"{lesson}.ipynb", tmp_path / "executed.ipynb"
+    command = ["-m", "papermill", notebook, executed, "-p", "profile", "full", "-k", "python3", "--no-progress-bar"]
+    run([*command, "--cwd", tmp_path], mirror, tmp_path)
+    tags = [tag for cell in json.loads(executed.read_text())["cells"] for tag in cell["metadata"].get("tags", [])]
+    assert "injected-parameters" in tags
+    fetched = {path for method, path, status in mirror.requests if method == "GET" and status == 200}
+    for name in (LESSONS[lesson]["full"]["model"], LESSONS[lesson]["full"]["data"]):
+        assert any(f"/{name}/resolve/" in path for path in fetched), f"{name} was not loaded from the hub"

@@ -50,6 +50,7 @@ def test_there_are_notebooks():
     assert any(name.startswith("0") for name in RUNNABLE)
 
 
+@pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_notebook_runs_at_smoke(smoke, name):
     _, records = smoke
@@ -59,6 +60,7 @@ def test_notebook_runs_at_smoke(smoke, name):
     assert record["status"] == "passed", f"cell {record.get('cell')}: {record.get('error')}\n{trace}"
 
 
+@pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_executed_copy_runs_again_with_the_same_outputs(smoke, name):
     copies, _ = smoke
@@ -76,6 +78,7 @@ def run_nbval(path):
     )
 
 
+@pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", [name for name in RUNNABLE if name != "index"])
 def test_injected_profile_is_used(smoke, name):
     """The injected cell follows the cell it overrides; without the tag, papermill puts it first and only warns."""
