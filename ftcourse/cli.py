@@ -59,7 +59,8 @@ def run(
     profile: Annotated[str | None, typer.Option(
         metavar="NAME", help="smoke, local or full; by default what FTCOURSE_PROFILE says, else local.")] = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="How many notebooks run at once.")] = 1,
-    timeout: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Limit for each notebook; none if left out.")] = None,
+    timeout: Annotated[float | None, typer.Option(
+        min=0, metavar="SECONDS", help="Limit for each notebook; none if left out.")] = None,
     report: Annotated[bool, typer.Option(help="Build the HTML report at the end.")] = True,
     output: Output = Path("build"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is already done.")] = False,
@@ -86,7 +87,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the run, its kernels end with it
     try:
         with show_progress(console) as (done, tick):
-            records = run_lessons(chosen, profile, output, jobs=jobs, timeout=timeout, fresh=fresh, done=done, tick=tick)
+            records = run_lessons(chosen, profile, output, jobs, timeout, fresh, done, tick)
     except KeyboardInterrupt:
         _say("Stopped. The same command goes on with the lessons that are not done yet.")
         raise typer.Exit(130) from None
@@ -139,8 +140,8 @@ def lab(
 def setup(
     lessons: Lessons = None,
     show: Annotated[bool, typer.Option("--list", help="Show the assets, and fetch nothing.")] = False,
-    from_dir: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Folder that holds the files already, "
-                                                                                "for a machine without a network.")] = None,
+    from_dir: Annotated[Path | None, typer.Option(
+        "--from", metavar="DIR", help="Folder that holds the files already, for a machine without a network.")] = None,
 ):
     """Fetch the models and the data that the lessons need, once.
 
@@ -184,7 +185,7 @@ def study(
 
     if show:
         for known, function in STUDIES.items():
-            _say(f"{known}: {(function.__doc__ or '').strip().splitlines()[0]}")
+            _say(f"{known}: {(function.__doc__ or '').strip().partition(chr(10))[0]}")
         return
     if name and name not in STUDIES:
         raise CourseError(f"Unknown study {name!r}. The studies are {', '.join(STUDIES)}: choose one of them.")

@@ -69,7 +69,8 @@ def check_packages():
             ("packages", OK, f"all {len(required)} fit: {shown}", "")]
     if locked:
         rows.append(("lock file", WARN, f"not as in the lock file: {', '.join(drifted)}",
-                     "They may work; for the versions that the course was tested with, remove .venv and run `make env`.")
+                     "They may work; for the versions that the course was tested with, remove .venv and run "
+                     "`make env`.")
                     if drifted else ("lock file", OK, "the versions are those that the course was tested with", ""))
     return rows
 
@@ -135,8 +136,8 @@ def check_memory():
     found = f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB"
     if memory.available >= MEMORY_GB * 1e9:
         return "memory", OK, found, ""
-    return ("memory", WARN, found, f"A lesson may use up to {MEMORY_GB} GB: close other programs, and run one lesson at "
-                                   "a time (--jobs 1).")
+    return ("memory", WARN, found, f"A lesson may use up to {MEMORY_GB} GB: close other programs, and run one lesson "
+                                   "at a time (--jobs 1).")
 
 
 def check_assets():
@@ -145,7 +146,8 @@ def check_assets():
     rows = assets.table()
     missing = [row["name"] for row in rows if row["lessons"] and not row["ready"]]
     if missing:
-        return "assets", WARN, f"not fetched yet: {', '.join(missing)}", "Run `ftcourse setup`; `ftcourse run` does it too."
+        return ("assets", WARN, f"not fetched yet: {', '.join(missing)}",
+                "Run `ftcourse setup`, or leave it to `ftcourse run`.")
     return "assets", OK, f"all that the lessons need are in {assets.home()}", ""
 
 
@@ -188,8 +190,9 @@ def check_kernel():
             client = manager.blocking_client()
             client.start_channels()
             client.wait_for_ready(timeout=60)
-            reply = client.execute_interactive("import ftcourse", timeout=60, output_hook=lambda message: None)["content"]
-            problem = None if reply["status"] == "ok" else f"{reply['ename']}: {reply['evalue']}"
+            reply = client.execute_interactive("import ftcourse", timeout=60, output_hook=lambda message: None)
+            content = reply["content"]
+            problem = None if content["status"] == "ok" else f"{content['ename']}: {content['evalue']}"
         except Exception as error:  # whatever hinders a kernel is the finding
             problem = f"{type(error).__name__}: {error}"
         finally:

@@ -75,8 +75,8 @@ def copy_lessons(source, folder):
             copied[name] = _sha256(new)
         replace_file(manifest, json.dumps(copied, indent=1).encode())
     except (OSError, ValueError) as error:
-        raise CourseError(f"The lessons could not be copied into {folder} ({error}). Make it a folder that you may write "
-                          "to, or name another one: `ftcourse lab DIR`.") from error
+        raise CourseError(f"The lessons could not be copied into {folder} ({error}). Make it a folder that you may "
+                          "write to, or name another one: `ftcourse lab DIR`.") from error
     return kept
 
 

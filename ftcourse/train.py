@@ -42,6 +42,13 @@ def choose_attention():
     return "sdpa" if torch.cuda.is_available() else "eager"
 
 
+def choose_device():
+    """Return the device to compute on: ``"cuda"`` where there is a GPU, ``"mps"`` on Apple's chips, else ``"cpu"``."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def training_arguments(output_dir, **overrides):
     """Return ``transformers.TrainingArguments`` with the course's defaults.
 
@@ -55,12 +62,10 @@ def training_arguments(output_dir, **overrides):
     Raises:
         CourseError: if an argument does not exist in the installed version, naming it and its replacement where known.
     """
-    import torch
     from transformers import TrainingArguments
 
-    on_gpu = torch.cuda.is_available()
     arguments = dict(
-        use_cpu=not on_gpu and not torch.backends.mps.is_available(),
+        use_cpu=choose_device() == "cpu",
         bf16=has_bfloat16(),
         train_sampling_strategy="group_by_length",
         per_device_train_batch_size=32,
@@ -74,7 +79,7 @@ def training_arguments(output_dir, **overrides):
         logging_strategy="steps",
         logging_steps=20,
         report_to="none",
-        dataloader_pin_memory=on_gpu,
+        dataloader_pin_memory=choose_device() == "cuda",
         seed=0,
     )
     arguments.update(overrides)

@@ -136,13 +136,15 @@ def cells_are_short(notebook):
 
 
 def code_lines(source):
-    """Return the lines of a cell that are neither empty nor a comment nor a part of a docstring."""
+    """Return a cell's lines but for the empty ones, comments, docstrings and parameters documented on their own line."""
     lines = source.splitlines()
     skipped = set()
     try:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
                 skipped.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+                signature = range(node.lineno + 1, node.body[0].lineno)
+                skipped.update(number for number in signature if "  # " in lines[number - 1])
     except SyntaxError:  # a cell with magics
         pass
     return [line for number, line in enumerate(lines, 1)

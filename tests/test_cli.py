@@ -19,7 +19,7 @@ from ftcourse import assets, cli, lab, live, profiles, records, runner, studies
 from ftcourse.errors import CourseError
 
 ALT = 'Bars: "ours" <5 s> & theirs'
-FIGURE = f"import matplotlib.pyplot as plt\nfrom ftcourse.figures import show\nfigure = plt.figure()\nshow(figure, {ALT!r})"
+FIGURE = f"import matplotlib.pyplot as plt\nfrom ftcourse.figures import show\nshow(plt.figure(), {ALT!r})"
 
 
 @pytest.fixture
@@ -48,9 +48,10 @@ def write_notebook(path, *cells, parameters=True):
 
 
 def test_heavy_modules_are_lazy():
-    code = "import sys, ftcourse.cli, ftcourse.runner, ftcourse.live, ftcourse.report, ftcourse.doctor, ftcourse.lab; " \
+    code = "import sys, ftcourse.cli, ftcourse.runner, ftcourse.live, ftcourse.report, ftcourse.doctor\n" \
            "print(*sys.modules)"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
     assert "ftcourse.cli" in loaded and "typer" in loaded
     heavy = {"torch", "transformers", "papermill", "pandas", "numpy", "matplotlib", "nbformat", "nbconvert", "datasets",
              "psutil", "jupyter_client"}
@@ -113,7 +114,8 @@ def test_run_and_its_report(ftcourse, tmp_path, monkeypatch):
 
     page = BeautifulSoup(index.read_text(), "html.parser")
     rows = {row.th.text: [cell.text for cell in row.select("td")] for row in page.select("tbody tr")}
-    assert rows["01_good"][0] == "passed" and rows["02_bad"][0] == "failed in cell 3: ValueError: [red]no[/red] such row"
+    assert rows["01_good"][0] == "passed"
+    assert rows["02_bad"][0] == "failed in cell 3: ValueError: [red]no[/red] such row"
     assert rows["01_good"][-1] == "executed notebook 01_good"
     assert rows["ours"] == ["31.25", "2"]
     assert re.match(r"Bar chart: 01_good \d+ seconds of a budget of 60; index \d", page.select("img")[0]["alt"])
@@ -170,12 +172,15 @@ def test_interrupted_run(ftcourse, tmp_path, monkeypatch):
 def test_run_passes_its_options_on(ftcourse, tmp_path, monkeypatch):
     write_notebook(tmp_path / "nbs" / "01_a.ipynb")
     calls = []
-    monkeypatch.setattr(runner, "run_lessons", lambda *args, **options: calls.append((args, options)) or [])
+
+    def run_lessons(lessons, profile, output, jobs, timeout, fresh, done, tick):
+        calls.append((lessons, profile, output, jobs, timeout, fresh))
+        return []
+
+    monkeypatch.setattr(runner, "run_lessons", run_lessons)
     monkeypatch.setenv("FTCOURSE_PROFILE", "full")
     assert ftcourse("run", "1", "--jobs", 2, "--timeout", 9.5, "--fresh", "--output", "out", "--no-report")[0] == 0
-    ((lessons, profile, output), options), = calls
-    assert (lessons, profile, output) == ({"01_a": tmp_path / "nbs" / "01_a.ipynb"}, "full", Path("out"))
-    assert (options["jobs"], options["timeout"], options["fresh"]) == (2, 9.5, True)
+    assert calls == [({"01_a": tmp_path / "nbs" / "01_a.ipynb"}, "full", Path("out"), 2, 9.5, True)]
     for wrong in (("--jobs", "0"), ("--timeout", "-1"), ("--nonsense",)):
         assert ftcourse("run", *wrong)[0] == 2
 
@@ -236,7 +241,8 @@ def test_study_runs_one_or_all(ftcourse, monkeypatch):
         """The first study."""
         calls.append(("first", options))
 
-    monkeypatch.setattr(studies, "STUDIES", {"first": first, "second": lambda **options: calls.append(("second", options))})
+    second = lambda **options: calls.append(("second", options))  # noqa: E731
+    monkeypatch.setattr(studies, "STUDIES", {"first": first, "second": second})
     assert ftcourse("study", "first", "--seeds", 3, 4)[0] == 0
     assert ftcourse("study", "first", "--seeds", "5,6")[0] == 0
     assert ftcourse("study")[0] == 0
@@ -294,7 +300,7 @@ def test_lab_opens_the_right_folder(ftcourse, shipped, tmp_path, monkeypatch):
     monkeypatch.setattr(cli.os, "execv", execv)
     start = [sys.executable, "-m", "jupyterlab"]
     ftcourse("lab", "--port", 8890, "--no-browser")
-    assert started.pop() == [*start, str(tmp_path / "ftcourse-lessons"), "--port=8890", "--no-browser"]
+    assert started.pop() == [*start, str(tmp_path / "ftcourse-lessons"), "--no-browser", "--port=8890"]
     (tmp_path / "ftcourse-lessons" / "01_a.ipynb").write_text("mine")
     write_notebook(shipped / "01_a.ipynb", "'newer'")
     assert "Kept as you changed them" in ftcourse("lab", "--no-browser")[1]
