@@ -4,11 +4,28 @@ from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 here = Path(__file__).parent
 settings = ConfigParser(delimiters=["="], interpolation=None)
 settings.read(here / "settings.ini", encoding="utf-8")
 ini = settings["DEFAULT"]
+
+
+
+class BuildWithLessons(build_py):
+    """Put the notebooks into the wheel, for `ftcourse lab` where there is no repository."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return  # the lessons are read from nbs/
+        for pattern in ("*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb"):  # ftcourse/lab.py has the same
+            for notebook in (here / "nbs").glob(pattern):
+                target = Path(self.build_lib) / "ftcourse" / "lessons" / notebook.relative_to(here / "nbs")
+                self.mkpath(str(target.parent))
+                self.copy_file(str(notebook), str(target))
+
 
 setup(
     name=ini["lib_name"],
@@ -34,5 +51,6 @@ setup(
     install_requires=ini["requirements"].split(),
     extras_require={"dev": ini["dev_requirements"].split()},
     entry_points={"console_scripts": ini["console_scripts"].split(), "nbdev": ["ftcourse=ftcourse._modidx:d"]},
+    cmdclass={"build_py": BuildWithLessons},
     zip_safe=False,
 )

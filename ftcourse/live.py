@@ -77,8 +77,8 @@ def show_end(console, record):
     else:
         _print(console, f"{record['lesson']}: failed {cost}, in cell {record['cell']} of {record['cells']}:", "red")
         _print(console, "\n".join(f"    {line}" for line in record["source"].splitlines()[:40]))
-        _print(console, record["error"], style="red")
         _print(console, "\n".join([*record["traceback"], *record.get("log", ())]), style="dim")
+        _print(console, record["error"], style="red")
         _print(console, f"The notebook, as far as it got: {record['notebook']}")
 
 

@@ -36,7 +36,7 @@ def take_outputs(executed, path):
         raise CourseError(f"{path} has changed since {executed} was run, so the outputs there are not those of its "
                           "code. Run the notebook again.")
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
-        cell["outputs"] = run["outputs"]
+        cell["outputs"] = [_without_cache_path(output) for output in run["outputs"]]
     _write_stamped(notebook, path)
 
 
@@ -47,6 +47,16 @@ def stamp(path):
         CourseError: if it has an error or no outputs; it is then left as it was.
     """
     _write_stamped(_read(path), path)
+
+
+def _without_cache_path(output):
+    """Return an output in which the cache folder of this machine goes by the name of its variable."""
+    import nbformat
+
+    from .assets import home
+
+    here = json.dumps(str(home()))[1:-1]
+    return nbformat.from_dict(json.loads(json.dumps(output).replace(here, "$FTCOURSE_HOME")))
 
 
 def _code_cells(notebook):
@@ -87,7 +97,11 @@ def main(wanted):
     from .runner import choose_lessons
 
     for name, path in choose_lessons(wanted, lessons_folder()[0]).items():
-        take_outputs(Path("build") / "lessons" / "local" / f"{name}.ipynb", path)
+        executed = Path("build") / "lessons" / "local" / f"{name}.ipynb"
+        if not executed.exists():
+            raise CourseError(f"There is no {executed}, so {name} has no outputs to take over. Run it first: "
+                              f"`ftcourse run {name} --profile local`.")
+        take_outputs(executed, path)
         nbdev_clean(fname=str(path))
 
 

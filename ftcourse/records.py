@@ -29,6 +29,7 @@ def results_folder():
 def environment():
     """Return what a reader needs to judge a figure: Python, package versions, processor, cores, commit."""
     import cpuinfo
+    import torch
 
     from .train import choose_dtype
 
@@ -44,6 +45,7 @@ def environment():
         "system": platform.system(),
         "processor": cpuinfo.get_cpu_info().get("brand_raw", platform.machine()),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
         "dtype": str(choose_dtype()).removeprefix("torch."),
         "commit": _commit(),
     }
@@ -202,7 +204,7 @@ def render_study(records, metrics):
             *(f"{100 * record['metrics'][name]:.1f} %" for name in metrics),
             f"{record['seconds']:.0f}",
             f"{record['peak_memory_mb'] / 1000:.1f} GB",
-            f"transformers {versions['transformers']}, torch {versions['torch']}, {where['dtype']}, {where['cores']} cores",
+            f"transformers {versions['transformers']}, torch {versions['torch']}, {where['dtype']}, {where['threads']} threads",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -251,7 +251,7 @@ def _work(pipe, path, working, log, profile, variables):
                    for number, cell in enumerate(theirs, 1) if cell.cell_type == "code"]
         pipe.send({"status": "passed", "cell_seconds": seconds})
     except PapermillExecutionError as error:
-        lines = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)).splitlines()
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback[:-1])).splitlines()  # the last is the error
         pipe.send({"status": "failed", **now, "error": f"{error.ename}: {error.evalue}", "traceback": lines[-15:]})
     except Exception as error:  # the kernel died or never started
         pipe.send({"status": "failed", **now, "error": f"{type(error).__name__}: {error}", "traceback": []})

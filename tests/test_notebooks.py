@@ -1,12 +1,12 @@
 """Every notebook runs, agrees with the package that it exports, and is fit to be read where it is committed."""
 
-import copy
 import json
 import os
 import shutil
 import subprocess
 import sys
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
@@ -63,8 +63,9 @@ def test_notebook_runs_at_smoke(smoke, name):
 @pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_executed_copy_runs_again_with_the_same_outputs(smoke, name):
-    copies, _ = smoke
-    run = run_nbval(copies / f"{name}.ipynb")
+    copy = smoke[0] / f"{name}.ipynb"
+    assert copy.exists(), f"nbs/{name}.ipynb did not run to its end the first time"
+    run = run_nbval(copy)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr
 
 
@@ -256,10 +257,10 @@ def write_copies(tmp_path, sound):
     """Write a notebook without outputs, and the executed copy of it as papermill leaves one."""
     path, executed = tmp_path / "lesson.ipynb", tmp_path / "executed.ipynb"
     nbformat.write(sound, executed.with_name("with-injection.ipynb"))
-    run = copy.deepcopy(sound)
+    run = deepcopy(sound)
     run.cells.insert(2, new_code_cell('profile = "smoke"', metadata={"tags": ["injected-parameters"]}))
     nbformat.write(run, executed)
-    bare = copy.deepcopy(sound)
+    bare = deepcopy(sound)
     bare.cells[3].outputs = []
     del bare.metadata["ftcourse"]
     nbformat.write(bare, path)
@@ -272,6 +273,15 @@ def test_outputs_of_a_copy_are_taken_and_stamped(tmp_path, sound):
     taken = nbformat.read(path, as_version=4)
     assert len(taken.cells) == 4 and taken.cells[3].outputs == sound.cells[3].outputs
     assert list(rules.outputs_are_of_this_code(taken)) == []
+
+
+def test_cache_folder_of_the_machine_is_not_committed(tmp_path, sound, monkeypatch):
+    monkeypatch.setenv("FTCOURSE_HOME", str(tmp_path / "cache"))
+    sound.cells[3].outputs = [new_output("stream", name="stderr", text=f"loaded from {tmp_path}/cache/model\n")]
+    path, executed = write_copies(tmp_path, sound)
+    take_outputs(executed, path)
+    taken = nbformat.read(path, as_version=4)
+    assert taken.cells[3].outputs[0].text == "loaded from $FTCOURSE_HOME/model\n"
 
 
 def test_outputs_of_other_code_are_refused(tmp_path, sound):
