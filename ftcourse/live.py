@@ -75,7 +75,8 @@ def show_end(console, record):
     elif record["status"] == "passed":
         _print(console, f"{record['lesson']}: passed {cost}", style="green")
     else:
-        _print(console, f"{record['lesson']}: failed {cost}, in cell {record['cell']} of {record['cells']}:", "red")
+        place = f"in cell {record['cell']} of {record['cells']}" if record["cell"] else "before its first cell"
+        _print(console, f"{record['lesson']}: failed {cost}, {place}:", "red")
         _print(console, "\n".join(f"    {line}" for line in record["source"].splitlines()[:40]))
         _print(console, "\n".join([*record["traceback"], *record.get("log", ())]), style="dim")
         _print(console, record["error"], style="red")

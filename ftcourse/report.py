@@ -141,7 +141,8 @@ def _profile_section(profile, records):
     for record in records:
         failed = record["status"] == "failed"
         name = html.escape(record["lesson"])
-        status = f"failed in cell {record['cell']}: {html.escape(record['error'][:200])}" if failed else "passed"
+        place = f"in cell {record['cell']}" if record.get("cell") else "before its first cell"
+        status = f"failed {place}: {html.escape(record['error'][:200])}" if failed else "passed"
         link = f'<a href="{profile}/{name}.html">executed notebook {name}</a>'
         rows.append([name, status, f"{record['seconds']:.0f}", f"{record['peak_memory_mb']:,}", link])
     last = max(record["finished"] for record in records)[:16].replace("T", " ")

@@ -33,7 +33,7 @@ def text_classification_curve(seeds=(0, 1, 2), profile="local", folder=None):
 
 
 def text_classification_too_little(seeds=(0, 1, 2), profile="local", folder=None):
-    """Fine-tune on 2,000 sentences for one epoch at a learning rate of 5e-5: too little to learn much."""
+    """Fine-tune on 2,000 sentences for one epoch at a learning rate of 5e-5: too little of everything."""
     settings = profiles.load_profile("03", profile)
     for seed in seeds:
         _run(
