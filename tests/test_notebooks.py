@@ -284,6 +284,15 @@ def test_cache_folder_of_the_machine_is_not_committed(tmp_path, sound, monkeypat
     assert taken.cells[3].outputs[0].text == "loaded from $FTCOURSE_HOME/model\n"
 
 
+def test_progress_bars_are_not_committed(tmp_path, sound):
+    kept = sound.cells[3].outputs
+    bar = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "0%"}
+    sound.cells[3].outputs = [new_output("display_data", bar), *kept]
+    path, executed = write_copies(tmp_path, sound)
+    take_outputs(executed, path)
+    assert nbformat.read(path, as_version=4).cells[3].outputs == kept
+
+
 def test_outputs_of_other_code_are_refused(tmp_path, sound):
     path, executed = write_copies(tmp_path, sound)
     changed = nbformat.read(path, as_version=4)
