@@ -113,7 +113,7 @@ def write_record(study, run, *, metrics, settings, cost=None, folder=None, **mor
     record = {
         "study": study,
         "run": run,
-        "command": " ".join(["ftcourse", *sys.argv[1:]]),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "settings": settings,
         "metrics": metrics,
