@@ -1,6 +1,7 @@
 """Build configuration: everything is read from settings.ini, which nbdev 2.x shares."""
 
 from configparser import ConfigParser
+from itertools import chain
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -14,17 +15,18 @@ ini = settings["DEFAULT"]
 
 
 class BuildWithLessons(build_py):
-    """Put the notebooks into the wheel, for `ftcourse lab` where there is no repository."""
+    """Put the notebooks and the run records into the wheel, for use where there is no repository."""
 
     def run(self):
         super().run()
         if self.editable_mode:
             return  # the lessons are read from nbs/
-        for pattern in ("*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb"):  # ftcourse/lab.py has the same
-            for notebook in (here / "nbs").glob(pattern):
-                target = Path(self.build_lib) / "ftcourse" / "lessons" / notebook.relative_to(here / "nbs")
-                self.mkpath(str(target.parent))
-                self.copy_file(str(notebook), str(target))
+        notebooks = [(here / "nbs").glob(pattern) for pattern in ("*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb")]
+        for file in (*chain(*notebooks), *(here / "results").rglob("*.json")):
+            top, *rest = file.relative_to(here).parts
+            target = Path(self.build_lib, "ftcourse", {"nbs": "lessons"}.get(top, top), *rest)
+            self.mkpath(str(target.parent))
+            self.copy_file(str(file), str(target))
 
 
 setup(

@@ -21,9 +21,10 @@ PACKAGES = ("torch", "transformers", "datasets", "accelerate", "scikit-learn", "
 
 
 def results_folder():
-    """Return the folder of the committed records, ``results/`` of the repository, or that of the current folder."""
-    beside = Path(__file__).resolve().parent.parent / "results"
-    return beside if beside.is_dir() else Path("results")
+    """Return the folder of the committed records: of the repository, else those in the wheel, else ``results`` here."""
+    package = Path(__file__).resolve().parent
+    places = (package.parent / "results", package / "results", Path("results"))
+    return next((place for place in places if place.is_dir()), places[-1])
 
 
 def environment():

@@ -53,6 +53,7 @@ table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: 
 th, td {{ padding: .3rem .8rem; border-bottom: 1px solid #bbb; text-align: left; vertical-align: top }}
 td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums }}
 caption {{ text-align: left; font-weight: 600; padding-bottom: .3rem }}
+tbody th {{ white-space: nowrap }}
 img {{ max-width: 100%; height: auto }}
 a {{ color: #00518a }}
 </style>
@@ -203,8 +204,8 @@ def _records_section():
                 for record in load_records(folder.name)]
         columns = list(dict.fromkeys(key for row in rows for key in row))
         cells = [[html.escape(_figure(row.get(column, ""))) for column in columns] for row in rows]
-        parts.append(_table(f"Study {folder.name}, made by: ftcourse study {folder.name}",
-                            [column.replace("_", " ") for column in columns], cells, range(1, len(columns))))
+        titles = [column.replace("_", " ") for column in columns]
+        parts.append(_table(folder.name.replace("_", " ").capitalize(), titles, cells, range(1, len(columns))))
     return "\n".join(["<h2>Run records</h2>", *parts]) if parts else ""
 
 

@@ -23,6 +23,7 @@ from types import SimpleNamespace
 from .errors import CourseError
 from .lab import replace_file
 from .profiles import LESSONS, check_profile
+from .records import results_folder
 
 LOCK = "requirements.lock"
 _UNPARAMETRISED = "index"  # has no profile: it only shows what the records say
@@ -85,10 +86,11 @@ def check_parameters(path):
 
 
 def fingerprint(path, profile):
-    """Return the SHA-256 of all that a run depends on: notebook sources, package sources, profile, pinned versions."""
+    """Return the SHA-256 of all that a run depends on: notebook and package sources, records, profile, versions."""
     digest = hashlib.sha256(json.dumps([profile, [cell[:2] for cell in read_cells(path)]]).encode())
     package = Path(__file__).parent
-    for file in [*sorted(package.glob("*.py")), package.parent / LOCK]:
+    records = sorted(results_folder().rglob("*.json"))
+    for file in [*sorted(package.rglob("*.py")), *records, package.parent / LOCK]:
         if file.exists():
             digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
     return digest.hexdigest()

@@ -53,7 +53,8 @@ def write_imdb(folder):
         "unsupervised": [(text, -1) for text in negative[:10] + positive[:10]],
     }
     names = {"0": "neg", "1": "pos"}
-    features = {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": [*names.values()], "_type": "ClassLabel"}}
+    label = {"names": [*names.values()], "_type": "ClassLabel"}
+    features = {"text": {"dtype": "string", "_type": "Value"}, "label": label}
     (folder / "plain_text").mkdir()
     sizes = {}
     for split, rows in splits.items():
@@ -186,8 +187,9 @@ def make_app(root, requests):
         folder, commit, error = find(kind, repository, revision)
         if error:
             return error
-        files = [{"rfilename": path.relative_to(folder).as_posix()} for path in sorted(folder.rglob("*")) if path.is_file()]
-        return {"id": repository, "sha": commit, "private": False, "gated": False, "tags": [], "siblings": files}
+        files = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+        siblings = [{"rfilename": name} for name in files]
+        return {"id": repository, "sha": commit, "private": False, "gated": False, "tags": [], "siblings": siblings}
 
     @app.api_route("/datasets/{repository:path}/resolve/{tail:path}", methods=["GET", "HEAD"])
     def resolve_dataset(repository: str, tail: str):

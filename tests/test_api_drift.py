@@ -1,4 +1,4 @@
-"""Every keyword that the course passes to a library binds to the installed signature, so that drift shows here first."""
+"""Every keyword that the course passes to a library binds to the installed signature: drift shows here first."""
 
 import ast
 import importlib.util
@@ -148,10 +148,10 @@ def test_the_course_binds_to_the_installed_libraries(capsys):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("from transformers import TrainingArguments\nTrainingArguments('x', evaluation_strategy='no')", "evaluation_strategy"),
+        ("from transformers import TrainingArguments as A\nA('x', evaluation_strategy='no')", "evaluation_strategy"),
         ("import transformers\ntransformers.TrainingArguments(no_cuda=True)", "no_cuda"),
         ("def f():\n    from transformers import Trainer as T\n    T(tokenizer=None)", "line 3: T: .*tokenizer"),
-        ("from sklearn.linear_model import LogisticRegression as L\nmodel = L()\nmodel.fit([], [], weights=1)", "weights"),
+        ("from sklearn.linear_model import LogisticRegression as L\nm = L()\nm.fit([], [], weights=1)", "weights"),
         ("import torch.nn as nn\nnn.Linear(3, 4, 5, 6, 7, 8, 9)", "too many positional"),
         ("from torch import nn\nnn.Linear(3, in_features=3)", "multiple values for argument 'in_features'"),
         ("from transformers import pipelines_that_are_gone", "transformers has no 'pipelines_that_are_gone'"),
