@@ -118,7 +118,8 @@ def time_to_accuracy(tokenizer, source_seconds_per_step):
         )  # fmt: skip
         source = train.build_trainer(source_model(), args, train_dataset=tokenized["train"], **common)
         source.train()
-        best = max(row["eval_accuracy"] for row in source.state.log_history if "eval_accuracy" in row)
+        checks = [row for row in source.state.log_history if "eval_accuracy" in row]
+        best, source_steps = max((row["eval_accuracy"], -row["step"]) for row in checks)  # the earliest of the best
         train.seed_everything(0)
         times = StepTimes()
         until = UntilAccurate(best, times)
@@ -131,10 +132,10 @@ def time_to_accuracy(tokenizer, source_seconds_per_step):
         train.build_trainer(
             our_model(), args, train_dataset=everything["train"], callbacks=[times, until], **common
         ).train()
-    source_seconds = source.state.global_step * source_seconds_per_step
+    source_seconds = -source_steps * source_seconds_per_step
     metrics = {
         "accuracy_to_reach": best,
-        "source_steps": source.state.global_step,
+        "source_steps": -source_steps,
         "source_seconds": source_seconds,
         "our_seconds": until.seconds,
         "ratio": source_seconds / until.seconds if until.seconds else None,
