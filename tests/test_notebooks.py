@@ -72,7 +72,8 @@ def test_executed_copy_runs_again_with_the_same_outputs(smoke, name):
 
 def run_nbval(path):
     """Run the cells of an executed copy once more; cells marked NBVAL_CHECK_OUTPUT must give the output they gave."""
-    options = ["--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "--color=no", "-q"]
+    # Without a summary each failure is printed once, whether or not CI is set.
+    options = ["--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", "--color=no", "-q", "-rN"]
     environment = {**os.environ, "FTCOURSE_PROFILE": "smoke", "PYTEST_ADDOPTS": ""}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, "-c", os.devnull, "--rootdir", path.parent, path],
