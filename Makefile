@@ -58,7 +58,8 @@ outputs: env  ## run the lessons at profile local and keep their outputs in nbs/
 studies: env  ## make the records in results/ that are missing
 	$(BIN)/ftcourse study
 
-benchmarks: env  ## time our recipe against the source lesson's
+benchmarks: env  ## time our recipes against the source lesson's and against the defaults
+	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/text_classification.py
 
 clean:  ## remove what was built; the environment and the cache stay

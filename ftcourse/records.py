@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .errors import CourseError
 
-PACKAGES = ("torch", "transformers", "datasets", "accelerate", "scikit-learn", "ftcourse")
+PACKAGES = ("torch", "torchvision", "timm", "transformers", "datasets", "accelerate", "scikit-learn", "ftcourse")
 
 
 def results_folder():

@@ -4,8 +4,11 @@ A study skips the runs that already have a record, so that it continues where it
 """
 
 from .text_classification import text_classification, text_classification_curve, text_classification_too_little
+from .transfer import transfer, transfer_curve
 
 STUDIES = {
+    "transfer": transfer,
+    "transfer_curve": transfer_curve,
     "text_classification": text_classification,
     "text_classification_curve": text_classification_curve,
     "text_classification_too_little": text_classification_too_little,
