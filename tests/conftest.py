@@ -8,6 +8,8 @@ import pytest
 
 OFFLINE = Path(__file__).parent / "offline"
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
+# What tests need beside the lessons' assets: support_chats.jsonl is counted with this model's tokenizer.
+ALSO_NEEDED = ("smollm2-135m-instruct",)
 _seen = pytest.StashKey[int]()
 
 
@@ -23,12 +25,13 @@ def pytest_sessionstart(session):
 
 
 def prepare_assets(config):
-    """Fetch the assets of all lessons: the one thing that needs the network, and only the first time."""
+    """Fetch the assets of all lessons and tests: the one thing that needs the network, and only the first time."""
     from ftcourse.assets import is_ready, setup
     from ftcourse.errors import CourseError
     from ftcourse.profiles import LESSONS
 
-    missing = sorted({name for lesson in LESSONS.values() for name in lesson["assets"] if not is_ready(name)})
+    needed = {*ALSO_NEEDED, *(name for lesson in LESSONS.values() for name in lesson["assets"])}
+    missing = sorted(name for name in needed if not is_ready(name))
     if missing:
         try:
             with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():

@@ -1,0 +1,1 @@
+"""Texts that were written for this course, each with a data card (`.md`) beside it."""
