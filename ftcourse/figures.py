@@ -99,9 +99,9 @@ def show_confusion(matrix, labels):
     right = np.diag(matrix) / np.maximum(matrix.sum(1), 1)
     mistakes = matrix - np.diag(np.diag(matrix))
     truth, answer = np.unravel_index(mistakes.argmax(), mistakes.shape)
+    worst = f"The commonest mistake: {labels[truth]} taken for {labels[answer]}, {mistakes.max()} times."
     show(figure, f"Confusion matrix. Most often right: {labels[right.argmax()]}, {right.max():.0%}; least often: "
-                 f"{labels[right.argmin()]}, {right.min():.0%}. The commonest mistake: {labels[truth]} taken for "
-                 f"{labels[answer]}, {mistakes.max()} times.")  # fmt: skip
+                 f"{labels[right.argmin()]}, {right.min():.0%}. {worst if mistakes.any() else 'No mistakes.'}")  # fmt: skip
 
 
 def show_runs(frame, group, metric):

@@ -12,6 +12,7 @@ from .errors import CourseError
 PROFILES = ("smoke", "local", "full")
 
 # A model or data name without a slash is an asset of the package index (see assets.py); with one, a name on the hub.
+# "cifar10" is the photographs within the asset bigbench-tasks, and a network with `weights` is one of torchvision.
 # Revisions on the hub are pinned, so that a run next year reads the same bytes. A size of None means all there is.
 
 _SENTENCES = dict(
@@ -53,7 +54,7 @@ LESSONS = {
             num_test=60,
             num_look=40,
             num_train_epochs=1,
-            unfreeze=(2,),
+            unfreeze={"head first": (1,), "gradual": (2,)},
             curve=(32,),
         ),
         "local": dict(
@@ -61,9 +62,10 @@ LESSONS = {
             num_train=1000,
             num_eval=250,
             num_test=None,
-            num_look=400,
+            num_look=300,
             num_train_epochs=4,
-            unfreeze=(1, 4, 7, 10),  # layer groups that are trainable in each epoch
+            # How many of the ten layer groups are trainable in each epoch.
+            unfreeze={"head first": (1, 10, 10, 10), "gradual": (1, 4, 7, 10)},
             curve=(100, 300, 3000),  # training images of the learning curve, beside num_train
         ),
         "full": dict(
@@ -78,12 +80,12 @@ LESSONS = {
             learning_rate=1e-3,
             scratch_learning_rate=2e-3,
             decay=1 / 2.6,
-            num_train=None,
+            num_train=45_000,
             num_eval=None,
             num_test=None,
             num_look=2000,
             num_train_epochs=3,
-            unfreeze=(1, 3, 6),
+            unfreeze={"head first": (1, 6, 6), "gradual": (1, 3, 6)},
             curve=(100, 300, 1000, 3000),
         ),
     },

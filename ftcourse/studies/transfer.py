@@ -1,4 +1,4 @@
-"""The studies of lesson 1: four ways to train over several seeds, and a learning curve with and without pretraining."""
+"""The studies of lesson 1: six ways to train over several seeds, and a learning curve with and without pretraining."""
 
 from math import ceil
 
@@ -6,7 +6,7 @@ from .. import profiles, records
 
 
 def transfer(seeds=(0, 1, 2), profile="local", folder=None):
-    """Train the head only, gradually, all at once and from scratch, once a seed, with the same number of steps.
+    """Train in each of `METHODS`, once a seed, with the same number of steps.
 
     Args:
         seeds: one run each a method; a seed also chooses the training images.
@@ -24,7 +24,7 @@ def transfer(seeds=(0, 1, 2), profile="local", folder=None):
 def transfer_curve(seeds=(0, 1, 2), profile="local", folder=None):
     """Train with fewer and with more images, pretrained and from scratch, always for the same number of steps."""
     settings = profiles.load_profile("01", profile)
-    max_steps = settings.num_train_epochs * ceil((settings.num_train or 50_000) / settings.batch_size)
+    max_steps = settings.num_train_epochs * ceil(settings.num_train / settings.batch_size)
     for num_train in settings.curve:
         for method in ("all at once", "from scratch"):
             for seed in seeds:
@@ -52,7 +52,7 @@ def _run(study, run, settings, method, seed, folder, num_train=None, max_steps=N
     kept = ("profile", "model", "weights", "data", "image_size", "batch_size", "hidden", "num_train_epochs")
     inputs = {name: getattr(settings, name) for name in kept} | {"method": method, "seed": seed, "max_steps": max_steps}
     rates = {"learning_rate": settings.scratch_learning_rate if method == "from scratch" else settings.learning_rate}
-    if method == "gradual":
-        rates |= {"decay": settings.decay, "unfreeze": list(settings.unfreeze)}
+    if method in settings.unfreeze:
+        rates |= {"decay": settings.decay, "unfreeze": list(settings.unfreeze[method])}
     records.write_record(study, run, metrics=metrics, settings={**inputs, **rates, **sizes}, cost=cost, folder=folder)
     print(f"{study}/{run}: accuracy {metrics['accuracy']:.4f} in {cost['seconds']:.0f} s", flush=True)
