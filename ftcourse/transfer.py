@@ -685,7 +685,7 @@ METHODS = ("head only", "head first", "gradual", "all at once", "own statistics"
 def transfer(
     dataset,  # DatasetDict of load_images
     settings,  # a row of the profiles' table: model, weights, hidden, image_size, batch_size and so on
-    method="all at once",  # one of METHODS
+    method="head first",  # one of METHODS
     seed=0,  # of the head, the order of the images and the augmentation
     max_steps=None,  # steps to take instead of the settings' epochs
 ):
