@@ -173,7 +173,7 @@ def load_images(
     "Load images as a DatasetDict with the sides train, validation and test and the columns image and label."
     if data == "cifar10":
         sides = split_by_class(read_cifar10(), name=data)
-    elif re.fullmatch(r"\w[\w.-]*/[\w.-]+", str(data)) and not Path(data).is_dir():
+    elif isinstance(data, str) and re.fullmatch(r"\w[\w.-]*/[\w.-]+", data) and not Path(data).is_dir():
         hub = load_from_hub(data, revision)
         sides = split_by_class(hub["train"], test_size=0.0 if "test" in hub else 0.2, name=data)
         sides["test"] = hub.get("test", sides["test"])
@@ -655,10 +655,10 @@ def load_classifier(
     "Return (model, facts) from a file of save_classifier; only tensors and plain values are read, never code."
     try:
         saved = torch.load(path, weights_only=True, map_location=train.choose_device())
-        weights = saved.pop("weights")
-    except (pickle.UnpicklingError, RuntimeError, LookupError, EOFError) as error:
+        weights, name, classes, hidden = saved.pop("weights"), saved["name"], len(saved["labels"]), saved["hidden"]
+    except (pickle.UnpicklingError, RuntimeError, LookupError, EOFError, AttributeError, TypeError) as error:
         raise CourseError(f"{path} is not a whole file of save_classifier ({type(error).__name__}): save it again.") from error
-    model = replace_head(load_cnn(saved["name"], pretrained=False), len(saved["labels"]), saved["hidden"])
+    model = replace_head(load_cnn(name, pretrained=False), classes, hidden)
     model.load_state_dict(weights)
     return model.eval(), saved
 

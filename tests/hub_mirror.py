@@ -6,6 +6,7 @@ Every revision a client asks for, "main" or a pinned commit, is the same folder.
 """
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -42,49 +43,47 @@ def reviews(label):
 
 def write_imdb(folder):
     """Write the schema of stanfordnlp/imdb; the real train and test splits, too, have all negatives first."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     negative, positive = reviews(0), reviews(1)
     splits = {
         "train": [(text, 0) for text in negative[:50]] + [(text, 1) for text in positive[:50]],
         "test": [(text, 0) for text in negative[50:]] + [(text, 1) for text in positive[50:]],
         "unsupervised": [(text, -1) for text in negative[:10] + positive[:10]],
     }
-    names = {"0": "neg", "1": "pos"}
-    label = {"names": [*names.values()], "_type": "ClassLabel"}
-    features = {"text": {"dtype": "string", "_type": "Value"}, "label": label}
-    (folder / "plain_text").mkdir()
-    sizes = {}
-    for split, rows in splits.items():
-        table = pa.Table.from_pandas(pd.DataFrame(rows, columns=["text", "label"]), preserve_index=False)
-        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-        path = folder / "plain_text" / f"{split}-00000-of-00001.parquet"
-        pq.write_table(table, path)
-        sizes[split] = {"name": split, "num_bytes": table.nbytes, "num_examples": len(rows)}
+    columns = {"text": "string", "label": ["neg", "pos"]}
     card = {
         "language": ["en"],
         "task_categories": ["text-classification"],
         "task_ids": ["sentiment-classification"],
         "pretty_name": "IMDB",
-        "dataset_info": {
-            "config_name": "plain_text",
-            "features": [
-                {"name": "text", "dtype": "string"},
-                {"name": "label", "dtype": {"class_label": {"names": names}}},
-            ],
-            "splits": [*sizes.values()],
-            "download_size": sum(path.stat().st_size for path in folder.rglob("*.parquet")),
-            "dataset_size": sum(size["num_bytes"] for size in sizes.values()),
-        },
-        "configs": [{
-            "config_name": "plain_text",
-            "data_files": [{"split": split, "path": f"plain_text/{split}-*"} for split in splits],
-            "default": True,
-        }],
+        **write_splits(folder, columns, splits),
     }
     write_card(folder, card, "# Dataset Card for imdb")
+
+
+CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def write_cifar10(folder):
+    """Write the schema of uoft-cs/cifar10 with images of noise, four of each class for training and one to test."""
+    import numpy as np
+    import PIL.Image
+
+    rng = np.random.default_rng(0)
+
+    def draw():
+        file = io.BytesIO()
+        PIL.Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file, "PNG")
+        return {"bytes": file.getvalue(), "path": None}
+
+    splits = {split: [(draw(), int(label)) for label in rng.permutation([*range(10)] * count)]
+              for split, count in (("train", 4), ("test", 1))}  # fmt: skip
+    card = {
+        "language": ["en"],
+        "task_categories": ["image-classification"],
+        "pretty_name": "Cifar10",
+        **write_splits(folder, {"img": "image", "label": CIFAR10}, splits),
+    }
+    write_card(folder, card, "# Dataset Card for CIFAR-10")
 
 
 def write_distilbert(folder):
@@ -99,8 +98,52 @@ def write_distilbert(folder):
 
 REPOSITORIES = {
     "datasets/stanfordnlp/imdb": write_imdb,
+    "datasets/uoft-cs/cifar10": write_cifar10,
     "models/distilbert/distilbert-base-uncased": write_distilbert,
 }
+
+
+def write_splits(folder, columns, splits):
+    """Write the splits of a data set as Parquet files, and return what its card says of them.
+
+    Args:
+        folder: of the repository.
+        columns: dictionary from the name of a column to "string", "image" or the list of its classes.
+        splits: dictionary from the name of a split to its rows, tuples in the order of the columns.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    storage = {"string": pa.string(), "image": pa.struct({"bytes": pa.binary(), "path": pa.string()})}
+    noted = {"string": {"dtype": "string", "_type": "Value"}, "image": {"_type": "Image"}}
+    fields, features, listed = [], {}, []
+    for name, kind in columns.items():
+        classes = kind if isinstance(kind, list) else None
+        fields.append((name, pa.int64() if classes else storage[kind]))
+        features[name] = {"names": classes, "_type": "ClassLabel"} if classes else noted[kind]
+        names = {"class_label": {"names": {str(place): label for place, label in enumerate(classes or [])}}}
+        listed.append({"name": name, "dtype": names if classes else kind})
+    schema = pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})
+    (folder / "plain_text").mkdir()
+    sizes = []
+    for split, rows in splits.items():
+        table = pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema=schema)
+        pq.write_table(table, folder / "plain_text" / f"{split}-00000-of-00001.parquet")
+        sizes.append({"name": split, "num_bytes": table.nbytes, "num_examples": len(rows)})
+    return {
+        "dataset_info": {
+            "config_name": "plain_text",
+            "features": listed,
+            "splits": sizes,
+            "download_size": sum(path.stat().st_size for path in folder.rglob("*.parquet")),
+            "dataset_size": sum(size["num_bytes"] for size in sizes),
+        },
+        "configs": [{
+            "config_name": "plain_text",
+            "data_files": [{"split": split, "path": f"plain_text/{split}-*"} for split in splits],
+            "default": True,
+        }],
+    }
 
 
 def write_card(folder, data, text):
@@ -123,6 +166,19 @@ def write_uncased_tokenizer(folder, texts):
     tokenizer = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     return vocabulary
+
+
+def write_torchvision_weights(home, name, weights):
+    """Write random weights where torchvision looks for its own before it downloads them, with TORCH_HOME at `home`."""
+    import torch
+    import torchvision
+
+    url = torchvision.models.get_model_weights(name)[weights].url
+    path = home / "hub" / "checkpoints" / url.rpartition("/")[2]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    torch.save(torchvision.models.get_model(name).state_dict(), path)
+    return path
 
 
 # --- The server ------------------------------------------------------------------------------------------------------
@@ -244,12 +300,16 @@ def serve(root):
         thread.join(timeout=10)
 
 
-def environment(url, home):
-    """Return the environment of a child process whose model hub is the mirror and whose caches are under `home`."""
+def environment(url, home, torch_home):
+    """Return the environment of a child process whose model hub is the mirror and whose caches are under `home`.
+
+    torchvision finds its weights in `torch_home`, where `write_torchvision_weights` wrote them.
+    """
     return {
         **os.environ,
         "HF_ENDPOINT": url,
         "HF_HOME": str(home),
+        "TORCH_HOME": str(torch_home),
         "HF_HUB_OFFLINE": "0",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_XET": "1",

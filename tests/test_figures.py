@@ -4,6 +4,9 @@ import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import PIL.Image
 import pytest
 
 from ftcourse import figures
@@ -26,3 +29,67 @@ def test_figure_without_text_is_refused():
     with pytest.raises(ValueError, match="text alternative"):
         figures.show(figure, " ")
     plt.close(figure)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Collect (figure, text alternative) of what is shown, and close the figures afterwards."""
+    pairs = []
+    monkeypatch.setattr(figures, "show", lambda figure, alt: pairs.append((figure, alt)))
+    yield pairs
+    for figure, _ in pairs:
+        plt.close(figure)
+
+
+def test_images_stand_in_rows_under_their_titles(shown):
+    images = [PIL.Image.new("RGB", (4, 3), (number, 0, 0)) for number in range(4)] + [np.full((3, 4, 3), 0.5)]
+    titles = ["cat", "Staffordshire bull terrier", "a title that is not short\nsaid dog", "frog", "ship"]
+    figures.show_images(images, titles, "Five things.", columns=3)
+    ((figure, alt),) = shown
+    assert alt == "Five things." and len(figure.axes) == 6 and not any(axes.axison for axes in figure.axes)
+    assert [axes.get_title() for axes in figure.axes] == ["cat", "Staffordshire bu…", *titles[2:], ""]
+    pictures = [axes.images[0].get_array() for axes in figure.axes[:5]]
+    assert all(np.array_equal(picture, image) for picture, image in zip(pictures, images, strict=True))
+    assert not figure.axes[5].images
+    rows = [round(axes.get_position().y0, 2) for axes in figure.axes]
+    assert rows[0] == rows[1] == rows[2] > rows[3] == rows[4]
+
+
+def test_one_image_and_fewer_images_than_columns(shown):
+    figures.show_images([PIL.Image.new("L", (2, 2))], ["x"], "One.", columns=8)
+    assert len(shown[0][0].axes) == 8 and shown[0][0].axes[0].images
+
+
+def test_confusion_says_the_best_the_worst_and_the_commonest_mistake(shown):
+    matrix = np.array([[8, 2, 0], [5, 4, 1], [0, 0, 10]])
+    figures.show_confusion(matrix, ["cat", "dog", "frog"])
+    ((figure, alt),) = shown
+    assert "Most often right: frog, 100%; least often: dog, 40%." in alt
+    assert "The commonest mistake: dog taken for cat, 5 times." in alt
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == [str(count) for count in matrix.flat]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("answer", "truth")
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["cat", "dog", "frog"]
+
+
+def test_confusion_without_mistakes_claims_none(shown):
+    figures.show_confusion(np.diag([3, 4]), ["cat", "dog"])
+    assert "taken for" not in shown[0][1] and "100%" in shown[0][1]
+
+
+def test_runs_are_dots_and_their_mean_a_line(shown):
+    frame = pd.DataFrame({
+        "way": ["slow", "slow", "fast", "fast", "odd"],
+        "accuracy": [0.5, 0.7, 0.9, 0.8, 0.1],
+        "seed": [0, 1, 0, 1, 0],
+    })
+    figures.show_runs(frame, "way", "accuracy")
+    ((figure, alt),) = shown
+    assert alt == "Mean accuracy over the seeds: odd 10.0%, slow 60.0%, fast 85.0%."
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["odd", "slow", "fast"]
+    lines = [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
+    assert [x for x, _ in lines[::2]] == [pytest.approx(x) for x in ([10], [50, 70], [90, 80])]
+    assert [x for x, _ in lines[1::2]] == [pytest.approx(x) for x in ([10, 10], [60, 60], [85, 85])]
+    assert [set(y) for _, y in lines[::2]] == [{0}, {1}, {2}]

@@ -1,12 +1,14 @@
 """The code of profile ``full`` runs as it is, against a mirror of the model hub on this machine."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import hub_mirror
 import pytest
+import torch
 
 from ftcourse.profiles import LESSONS
 
@@ -35,6 +37,38 @@ for revision in sys.argv[1:]:
 """
 
 
+PHOTOS = """
+import json
+from types import SimpleNamespace
+import torch
+from ftcourse import transfer as t
+from ftcourse.profiles import load_profile
+settings = load_profile("01", "full")
+sizes = settings.num_train, settings.num_eval, settings.num_test
+dataset = t.load_images(settings.data, settings.data_revision, *sizes)
+model = t.load_cnn(settings.model, settings.weights)
+weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+smaller = SimpleNamespace(**{**vars(settings), "image_size": 32, "batch_size": 8})
+trained, transform = t.transfer(dataset, smaller, "gradual", max_steps=2)
+features, targets = t.extract_features(trained, t.make_loader(dataset["test"], transform))
+images = [image.tobytes() for rows in dataset.values() for image in rows["image"]]
+print(json.dumps({
+    "rows": {side: rows.num_rows for side, rows in dataset.items()},
+    "images": len(set(images)),
+    "columns": sorted(dataset["train"].column_names),
+    "labels": dataset["train"].features["label"].names,
+    "scale": t.pixel_scale(settings.model, settings.weights),
+    "network": [type(model).__name__, model.fc.out_features],
+    "stem": model.conv1.weight.double().sum().item(),
+    "head": t.count_parameters(trained),
+    "moved": [name for name, tensor in trained.state_dict().items()
+              if not name.startswith("fc.") and not torch.equal(tensor, weights[name])],
+    "features": features.shape,
+    "targets": sorted(targets.tolist()),
+}))
+"""
+
+
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory):
     root = tmp_path_factory.mktemp("hub")
@@ -43,11 +77,22 @@ def mirror(tmp_path_factory):
         yield mirror
 
 
-def run(command, mirror, home):
+@pytest.fixture(scope="module")
+def torch_home(tmp_path_factory):
+    """The folder in which torchvision finds random weights under the names of those that the lessons ask for."""
+    home = tmp_path_factory.mktemp("torch")
+    for settings in (lesson["full"] for lesson in LESSONS.values()):
+        if settings.get("weights"):
+            hub_mirror.write_torchvision_weights(home, settings["model"], settings["weights"])
+    yield home
+    shutil.rmtree(home)  # 100 MB, which pytest would keep
+
+
+def run(command, mirror, home, torch_home=None):
     """Run a command whose model hub is the mirror, show what it wrote if it fails, and return its standard output."""
     process = subprocess.run(
-        [sys.executable, *command],
-        env=hub_mirror.environment(mirror.url, home), cwd=home, capture_output=True, text=True, timeout=900,
+        [sys.executable, *command], env=hub_mirror.environment(mirror.url, home, torch_home or home), cwd=home,
+        capture_output=True, text=True, timeout=900,
     )
     assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-8000:]
     return process.stdout
@@ -88,15 +133,32 @@ for wanted, error in [
     assert run(["-c", code], mirror, tmp_path).split() == ["refused"] * 3
 
 
+def test_lesson_1_trains_on_the_hubs_photographs_with_named_weights(mirror, torch_home, tmp_path):
+    mirror.requests.clear()
+    loaded = json.loads(run(["-c", PHOTOS], mirror, tmp_path, torch_home).splitlines()[-1])
+    assert loaded["rows"] == {"train": 30, "validation": 10, "test": 10} and loaded["images"] == 50
+    assert loaded["columns"] == ["image", "label"] and loaded["labels"] == hub_mirror.CIFAR10
+    assert loaded["targets"] == list(range(10)) and loaded["features"] == [10, 2048]
+    assert loaded["scale"] == [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
+    (path,) = (torch_home / "hub" / "checkpoints").glob("resnet50-*.pth")
+    saved = torch.load(path, weights_only=True)
+    assert loaded["network"] == ["ResNet", 1000] and loaded["stem"] == saved["conv1.weight"].double().sum().item()
+    assert loaded["head"] == [527_114, 24_035_146] and loaded["moved"] == []  # the head is trained in the first epoch
+    fetched = {path for method, path, status in mirror.requests if method == "GET" and status == 200}
+    revision = LESSONS["01_transfer_learning"]["full"]["data_revision"]
+    assert f"/datasets/uoft-cs/cifar10/resolve/{revision}/plain_text/train-00000-of-00001.parquet" in fetched
+
+
 @pytest.mark.whole_lesson
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_lesson_runs_at_full(mirror, tmp_path, lesson):
+def test_lesson_runs_at_full(mirror, torch_home, tmp_path, lesson):
     mirror.requests.clear()
     notebook, executed = NBS / f"{lesson}.ipynb", tmp_path / "executed.ipynb"
     command = ["-m", "papermill", notebook, executed, "-p", "profile", "full", "-k", "python3", "--no-progress-bar"]
-    run([*command, "--cwd", tmp_path], mirror, tmp_path)
+    run([*command, "--cwd", tmp_path], mirror, tmp_path, torch_home)
     tags = [tag for cell in json.loads(executed.read_text())["cells"] for tag in cell["metadata"].get("tags", [])]
     assert "injected-parameters" in tags
     fetched = {path for method, path, status in mirror.requests if method == "GET" and status == 200}
-    for name in (LESSONS[lesson]["full"]["model"], LESSONS[lesson]["full"]["data"]):
+    names = {LESSONS[lesson]["full"][what] for what in ("model", "data")}
+    for name in {name for name in names if "/" in name}:  # others are torchvision's
         assert any(f"/{name}/resolve/" in path for path in fetched), f"{name} was not loaded from the hub"

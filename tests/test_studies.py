@@ -1,6 +1,10 @@
 """The studies at smoke size: a record a run, and a second call that does nothing."""
 
-from ftcourse import records, studies
+import functools
+
+import pytest
+
+from ftcourse import profiles, records, studies, transfer
 
 
 def test_study_writes_records_and_continues(tmp_path, capsys):
@@ -21,3 +25,53 @@ def test_curve_keeps_the_losses_of_one_run(tmp_path):
     assert [row["epoch"] for row in first["history"]] == [1.0, 2.0]
     assert all(row["train_loss"] > 0 and row["eval_loss"] > 0 for row in first["history"])
     assert "history" not in second
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Lesson 1's studies with smaller images than smoke has, read once; collects the number of steps of every run."""
+    lesson = profiles.LESSONS["01_transfer_learning"]
+    smaller = dict(image_size=32, num_train=32, batch_size=8, num_test=20, curve=(10, 40))
+    monkeypatch.setitem(lesson, "smoke", {**lesson["smoke"], **smaller})
+    monkeypatch.setattr(transfer, "read_cifar10", functools.cache(transfer.read_cifar10))
+    taken, real = [], transfer.fit
+
+    def fit(*given, **options):
+        history = real(*given, **options)
+        taken.append(len([row for row in history if "loss" in row]))
+        return history
+
+    monkeypatch.setattr(transfer, "fit", fit)
+    return taken
+
+
+def test_transfer_compares_all_methods_at_the_same_number_of_steps(tmp_path, steps, capsys):
+    studies.transfer(seeds=(5,), profile="smoke", folder=tmp_path)
+    found = records.load_records("transfer", tmp_path)
+    assert sorted(record["settings"]["method"] for record in found) == sorted(transfer.METHODS)
+    assert steps == [4] * len(transfer.METHODS)
+    for record in found:
+        settings, metrics = record["settings"], record["metrics"]
+        assert settings["seed"] == 5 and settings["profile"] == "smoke" and settings["max_steps"] is None
+        assert (settings["num_train"], settings["num_validation"], settings["num_test"]) == (32, 20, 20)
+        assert settings["learning_rate"] == (2e-3 if settings["method"] == "from scratch" else 1e-3)
+        assert settings.get("unfreeze") == {"head first": [1], "gradual": [2]}.get(settings["method"])
+        assert all(0 <= metrics[name] <= 1 for name in ("accuracy", "validation_accuracy"))
+        assert record["seconds"] > 0 and record["peak_memory_mb"] > 100
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    (tmp_path / "transfer" / "gradual-seed-5.json").unlink()
+    capsys.readouterr()
+    studies.transfer(seeds=(5,), profile="smoke", folder=tmp_path)
+    assert capsys.readouterr().out.count("already done") == len(written) - 1 and len(steps) == len(written) + 1
+    changed = [path.name for path, time in written.items() if path.stat().st_mtime_ns != time]
+    assert changed == ["gradual-seed-5.json"]
+
+
+def test_transfer_curve_takes_the_same_number_of_steps_at_every_size(tmp_path, steps, capsys):
+    studies.transfer_curve(seeds=(0,), profile="smoke", folder=tmp_path)
+    found = records.load_records("transfer_curve", tmp_path)
+    pairs = [(record["settings"]["num_train"], record["settings"]["method"]) for record in found]
+    assert sorted(pairs) == [(10, "all at once"), (10, "from scratch"), (40, "all at once"), (40, "from scratch")]
+    assert steps == [4] * 4 and {record["settings"]["max_steps"] for record in found} == {4}
+    studies.transfer_curve(seeds=(0,), profile="smoke", folder=tmp_path)
+    assert capsys.readouterr().out.count("already done") == 4 and len(steps) == 4
