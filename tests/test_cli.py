@@ -77,7 +77,7 @@ def test_every_command_explains_itself_with_examples(ftcourse, command):
     (("run", "--profile", "huge"), r"Unknown profile 'huge'\. The profiles are smoke, local, full"),
     (("setup", "99"), r"Unknown lesson '99'\. The lessons are .*03_text_classification"),
     (("setup", "03", "--from", "nowhere"), r"no folder nowhere"),
-    (("study", "nope"), r"Unknown study 'nope'\. The studies are text_classification"),
+    (("study", "nope"), r"Unknown study 'nope'\. The studies are transfer, transfer_curve, text_classification"),
     (("study", "text_classification", "--seeds", "1", "two"), r"'1 two' is not a list of seeds"),
     (("report", "--output", "[elsewhere]"), r"nothing to report in .*\[elsewhere\]"),
 ])
