@@ -37,9 +37,9 @@ lessons: env  ## run the lessons (LESSONS=03 for one, PROFILE=smoke for a quick 
 lab: env  ## open JupyterLab on the lessons
 	@$(BIN)/ftcourse lab
 
-# Two processes of one thread each are quicker than one of two; the tests of a file share what it has set up.
+# Two processes of one thread each are quicker than one of two; tests/conftest.py groups and orders the tests.
 test: env  ## run the tests, every notebook at profile smoke included
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGRADE=--upgrade takes the newest)
 	$(BIN)/python -m pip install --quiet uv

@@ -62,7 +62,7 @@ LESSONS = {
             num_train=1000,
             num_eval=250,
             num_test=None,
-            num_look=300,
+            num_look=200,
             num_train_epochs=4,
             # How many of the ten layer groups are trainable in each epoch.
             unfreeze={"head first": (1, 10, 10, 10), "gradual": (1, 4, 7, 10)},

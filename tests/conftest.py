@@ -18,6 +18,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "whole_lesson: the test runs a notebook from beginning to end")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Keep a file's tests in one process, but let the runs of whole lessons be shared out, the long ones first."""
+    for item in items:
+        lesson = item.name.partition("[")[2] if item.get_closest_marker("whole_lesson") else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{lesson}"))
+    items.sort(key=lambda item: not item.get_closest_marker("whole_lesson"))
+
+
 def pytest_sessionstart(session):
     if not session.config.option.collectonly:
         prepare_assets(session.config)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -37,14 +38,19 @@ def read(name):
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """Run all notebooks at profile `smoke`, and return the folder of the executed copies and the records by name."""
+    """A function that runs a notebook at profile `smoke`, once, and returns its executed copy and its record."""
     from ftcourse.runner import find_lessons, run_lessons
 
-    output = tmp_path_factory.mktemp("build")
-    records = run_lessons(find_lessons(NBS), "smoke", output)
-    for record in records:
-        print(f"{record['lesson']}: {record['status']}, {record['seconds']} s, {record['peak_memory_mb']} MB at most")
-    return output / "lessons" / "smoke", {record["lesson"]: record for record in records}
+    output, lessons = tmp_path_factory.mktemp("build"), find_lessons(NBS)
+
+    @cache
+    def run(name):
+        assert name in lessons, f"nbs/{name}.ipynb would not be run: ftcourse.runner.find_lessons does not find it"
+        (record,) = run_lessons({name: lessons[name]}, "smoke", output)
+        print(f"{name}: {record['status']}, {record['seconds']} s, {record['peak_memory_mb']} MB at most")
+        return output / "lessons" / "smoke" / f"{name}.ipynb", record
+
+    return run
 
 
 def test_there_are_notebooks():
@@ -54,9 +60,7 @@ def test_there_are_notebooks():
 @pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_notebook_runs_at_smoke(smoke, name):
-    _, records = smoke
-    assert name in records, f"nbs/{name}.ipynb was not run: ftcourse.runner.find_lessons does not find it"
-    record = records[name]
+    _, record = smoke(name)
     trace = "\n".join([*record.get("traceback", []), *record.get("log", [])])
     assert record["status"] == "passed", f"cell {record.get('cell')}: {record.get('error')}\n{trace}"
 
@@ -64,7 +68,7 @@ def test_notebook_runs_at_smoke(smoke, name):
 @pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_executed_copy_runs_again_with_the_same_outputs(smoke, name):
-    copy = smoke[0] / f"{name}.ipynb"
+    copy, _ = smoke(name)
     assert copy.exists(), f"nbs/{name}.ipynb did not run to its end the first time"
     run = run_nbval(copy)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr
@@ -85,7 +89,7 @@ def run_nbval(path):
 @pytest.mark.parametrize("name", [name for name in RUNNABLE if name != "index"])
 def test_injected_profile_is_used(smoke, name):
     """The injected cell follows the cell it overrides; without the tag, papermill puts it first and only warns."""
-    executed = nbformat.read(smoke[0] / f"{name}.ipynb", as_version=4)
+    executed = nbformat.read(smoke(name)[0], as_version=4)
     tags = [tag for cell in executed.cells for tag in cell.metadata.get("tags", []) if tag.endswith("parameters")]
     assert tags == ["parameters", "injected-parameters"]
     injected = next(cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", []))
