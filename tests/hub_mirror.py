@@ -90,16 +90,68 @@ def write_distilbert(folder):
     """Write distilbert/distilbert-base-uncased with 2 layers of width 32, random weights and a small vocabulary."""
     from transformers import DistilBertConfig, DistilBertForMaskedLM
 
-    vocabulary = write_uncased_tokenizer(folder, reviews(0) + reviews(1))
+    vocabulary = write_tokenizer(folder, reviews(0) + reviews(1))
     config = DistilBertConfig(vocab_size=len(vocabulary), dim=32, hidden_dim=64, n_layers=2, n_heads=2)
     DistilBertForMaskedLM(config).save_pretrained(folder)
     write_card(folder, {"language": "en", "license": "apache-2.0"}, "# DistilBERT base model (uncased)")
 
 
+_TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
+
+
+def tagged_sentences():
+    """Return 120 short sentences as (tokens, numbers of the NER tags)."""
+    rows = []
+    for first, last, place in product(["Anna", "Tom", "Priya", "Jan"], ["Kerr", "Novak", "Silva"], ["Oslo", "Peru"]):
+        rows += [
+            ([first, last, "left", place, "."], [1, 2, 0, 5, 0]),
+            (["The", "Bank", "of", place, "named", last, "."], [0, 3, 4, 4, 0, 1, 0]),
+            (["Thai", "exports", "to", place, "rose", "."], [7, 0, 0, 5, 0, 0]),
+            ([last, "beat", first, last, "2-1"], [1, 0, 1, 2, 0]),
+            (["Nobody", "won", "."], [0, 0, 0]),
+        ]
+    return rows
+
+
+def write_conll(folder):
+    """Write the schema of lhoestq/conll2003, a copy in Parquet of the four columns and three splits of CoNLL-2003."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = tagged_sentences()
+    (folder / "data").mkdir()
+    for split, part in {"train": rows[:60], "validation": rows[60:90], "test": rows[90:]}.items():
+        columns = {
+            "id": [str(i) for i in range(len(part))],
+            "tokens": [tokens for tokens, _ in part],
+            "pos_tags": [[0] * len(tokens) for tokens, _ in part],
+            "chunk_tags": [[0] * len(tokens) for tokens, _ in part],
+            "ner_tags": [tags for _, tags in part],
+        }
+        pq.write_table(pa.table(columns), folder / "data" / f"{split}-00000-of-00001.parquet")
+    data_files = [{"split": split, "path": f"data/{split}-*"} for split in ("train", "validation", "test")]
+    configs = [{"config_name": "default", "data_files": data_files}]
+    write_card(folder, {"language": ["en"], "configs": configs}, "# Dataset Card for conll2003")
+
+
+def write_bert_cased(folder):
+    """Write google-bert/bert-base-cased with 2 layers of width 32, random weights and a small vocabulary."""
+    from transformers import BertConfig, BertForMaskedLM
+
+    vocabulary = write_tokenizer(folder, [" ".join(tokens) for tokens, _ in tagged_sentences()], lowercase=False)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2
+    )
+    BertForMaskedLM(config).save_pretrained(folder)
+    write_card(folder, {"language": "en", "license": "apache-2.0"}, "# BERT base model (cased)")
+
+
 REPOSITORIES = {
     "datasets/stanfordnlp/imdb": write_imdb,
     "datasets/uoft-cs/cifar10": write_cifar10,
+    "datasets/lhoestq/conll2003": write_conll,
     "models/distilbert/distilbert-base-uncased": write_distilbert,
+    "models/google-bert/bert-base-cased": write_bert_cased,
 }
 
 
@@ -153,17 +205,18 @@ def write_card(folder, data, text):
     (folder / "README.md").write_text(f"---\n{yaml.safe_dump(data, sort_keys=False)}---\n\n{text}\n", encoding="utf-8")
 
 
-def write_uncased_tokenizer(folder, texts):
-    """Write the files of an uncased WordPiece tokenizer that knows the texts' words, and return its vocabulary."""
+def write_tokenizer(folder, texts, lowercase=True):
+    """Write the files of a WordPiece tokenizer that knows the texts' words, and return its vocabulary."""
     from tokenizers import BertWordPieceTokenizer
 
     letters = [chr(code) for code in range(33, 127)]
-    words = sorted(set(re.findall(r"[a-z]{2,}", " ".join(texts).lower())))
+    text = " ".join(texts)
+    words = sorted(set(re.findall(r"[A-Za-z]{2,}", text.lower() if lowercase else text)))
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = [*special, *letters, *(f"##{letter}" for letter in letters), *words]
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true, "model_max_length": 512}')
-    tokenizer = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=True)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lowercase, "model_max_length": 512}))
+    tokenizer = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase, strip_accents=lowercase)
     tokenizer.save(str(folder / "tokenizer.json"))
     return vocabulary
 

@@ -1,6 +1,7 @@
 """The dial: one table, three profiles, and names that explain themselves when they are wrong."""
 
 import re
+from pathlib import Path
 
 import pytest
 import torchvision
@@ -55,7 +56,9 @@ def test_full_uses_the_hub_with_pinned_revisions(lesson):
 
 
 @pytest.mark.parametrize("lesson", profiles.LESSONS)
-def test_local_uses_known_assets(lesson):
+def test_local_uses_known_assets_or_data_of_the_package(lesson):
     settings = profiles.load_profile(lesson, "local")
     data = "bigbench-tasks" if settings.data == "cifar10" else settings.data
-    assert {settings.model, data} <= set(profiles.LESSONS[lesson]["assets"]) <= set(assets.ASSETS)
+    packaged = {path.stem for path in (Path(profiles.__file__).parent / "data").glob("*.txt")}
+    assert {settings.model, data} - packaged <= set(profiles.LESSONS[lesson]["assets"]) <= set(assets.ASSETS)
+    assert settings.model in assets.ASSETS

