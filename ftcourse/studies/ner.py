@@ -25,7 +25,7 @@ def ner(seeds=(0, 1, 2), profile="local", folder=None):
         _run("ner", f"seed-{seed}", settings, seed, folder)
 
 
-def ner_variants(seeds=(0, 1, 2), profile="local", folder=None):
+def ner_variants(seeds=(0,), profile="local", folder=None):
     """Put labels on all tokens, or one token too early, or repeat the sentences without other names."""
     settings = profiles.load_profile("05", profile)
     for variant, changes in VARIANTS.items():
