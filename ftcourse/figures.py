@@ -250,6 +250,16 @@ def show_losses(history):
 TINTS = {"PER": "#9CCBEB", "ORG": "#F6CF86", "LOC": "#92D8C0", "MISC": "#E6BCD3"}
 
 
+def _pieces(text, entities):
+    """Yield the pieces of a text in order, each with its label, or with None where it is no entity."""
+    end = 0
+    for entity in entities:
+        yield text[end : entity["start"]], None
+        yield text[entity["start"] : entity["end"]], entity["label"]
+        end = entity["end"]
+    yield text[end:], None
+
+
 def entities_html(text, entities):
     """Return a text as HTML with its entities marked, the label beside each in letters.
 
@@ -259,16 +269,12 @@ def entities_html(text, entities):
     """
     from html import escape
 
-    parts, end = [], 0
-    for entity in entities:
-        parts.append(escape(text[end : entity["start"]]))
-        tint = TINTS.get(entity["label"], "#DDDDDD")
-        parts.append(
-            f'<mark style="background: {tint}; color: black; padding: 0.1em 0.3em; border-radius: 0.3em">'
-            f'{escape(text[entity["start"] : entity["end"]])} <b style="font-size: 0.7em">{escape(entity["label"])}</b></mark>'
-        )
-        end = entity["end"]
-    return f'<p style="line-height: 1.8; white-space: pre-wrap">{"".join(parts)}{escape(text[end:])}</p>'
+    def mark(name, label):
+        style = f"background: {TINTS.get(label, '#DDDDDD')}; color: black; padding: 0.1em 0.3em; border-radius: 0.3em"
+        return f'<mark style="{style}">{escape(name)} <b style="font-size: 0.7em">{escape(label)}</b></mark>'
+
+    marked = "".join(mark(piece, label) if label else escape(piece) for piece, label in _pieces(text, entities))
+    return f'<p style="line-height: 1.8; white-space: pre-wrap">{marked}</p>'
 
 
 def show_entities(text, entities):
@@ -280,11 +286,8 @@ def show_entities(text, entities):
     """
     from IPython.display import display
 
-    parts, end = [], 0
-    for entity in entities:
-        parts += [text[end : entity["start"]], f"[{entity['label']} {text[entity['start'] : entity['end']]}]"]
-        end = entity["end"]
-    display({"text/html": entities_html(text, entities), "text/plain": "".join(parts) + text[end:]}, raw=True)
+    plain = "".join(f"[{label} {piece}]" if label else piece for piece, label in _pieces(text, entities))
+    display({"text/html": entities_html(text, entities), "text/plain": plain}, raw=True)
 
 
 def show_words(words, spans, title=None):
