@@ -357,3 +357,57 @@ def show_errors(errors, scores):
     axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
     said = "; ".join(f"{kind} {', '.join(f'{label} {n}' for label, n in zip(labels, v))}" for kind, v in counts.items())
     show(figure, f"Entities by label and kind of answer. {said}.")
+
+
+def chat_html(messages):
+    """Return a conversation as HTML: the role of each message in bold letters, then its text.
+
+    Args:
+        messages: list of dictionaries with role and content.
+    """
+    from html import escape
+
+    tints = {"user": TINTS["PER"], "assistant": TINTS["LOC"]}
+    style = "background: {}; color: black; padding: 0.3em 0.6em; margin: 0.2em; border-radius: 0.3em; white-space: pre-wrap"
+    return "".join(
+        f'<p style="{style.format(tints.get(message["role"], "#DDDDDD"))}"><b>{escape(message["role"])}</b> '
+        f'{escape(message["content"] or "")}</p>' for message in messages
+    )  # fmt: skip
+
+
+def show_chat(messages):
+    """Show a conversation, a box a message with the role in letters; as plain text, a line a message.
+
+    Args:
+        messages: as `chat_html` takes them.
+    """
+    from IPython.display import display
+
+    plain = "\n".join(f"{message['role']}: {message['content']}" for message in messages)
+    display({"text/html": chat_html(messages), "text/plain": plain}, raw=True)
+
+
+def show_chat_lengths(frame, max_length):
+    """Show how many messages and how many tokens the examples have, and where the longest are cut.
+
+    Args:
+        frame: DataFrame with the columns messages, tokens and trained, one row an example.
+        max_length: tokens after which an example is cut.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=[1, 2])
+    counts = frame["messages"].value_counts().sort_index()
+    left.bar_label(left.bar([str(count) for count in counts.index], counts))
+    left.set(xlabel="messages", ylabel="examples")
+    edges = range(0, max(max_length, frame["tokens"].max()) + 10, 10)
+    right.hist(frame["tokens"], bins=edges, color=SKY, label="all tokens")
+    right.hist(frame["trained"], bins=edges, color=ORANGE, alpha=0.7, hatch="//", label="trained on")
+    right.axvline(max_length, color=BLACK, linestyle="--", label="cut here")
+    right.set(xlabel="tokens of an example")
+    right.legend()
+    low, middle, high = frame["tokens"].quantile([0.1, 0.5, 0.9])
+    show(figure, "Examples by number of messages: " + ", ".join(f"{n} messages {count}" for n, count in counts.items())
+                 + f". A tenth have fewer than {low:.0f} tokens, half fewer than {middle:.0f}, a tenth more than {high:.0f}; "
+                 f"{frame['trained'].sum() / frame['tokens'].sum():.0%} of all tokens are trained on. "
+                 f"{(frame['tokens'] > max_length).sum()} are cut at {max_length}.")  # fmt: skip

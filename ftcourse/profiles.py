@@ -41,6 +41,14 @@ _NAMES = dict(
     max_length=128,
 )
 
+_CHATS = dict(
+    base_url=None,  # of a service that is running; None starts one on this machine
+    model="smollm2-135m-instruct",
+    data="support_chats",  # files of ftcourse/data
+    batch_size=8,
+    max_length=256,
+)
+
 _PHOTOS = dict(
     model="efficientnet-lite0",
     weights=None,
@@ -99,6 +107,21 @@ LESSONS = {
             num_train_epochs=3,
             unfreeze={"head first": (1, 6, 6), "gradual": (1, 3, 6)},
             curve=(100, 300, 1000, 3000),
+        ),
+    },
+    "02_openai": {
+        "minutes": 7,  # at local, on two cores
+        "assets": ("smollm2-135m-instruct",),
+        "smoke": dict(_CHATS, num_train=12, num_eval=4, num_test=3, n_epochs=1),
+        "local": dict(_CHATS, num_train=None, num_eval=30, num_test=None, n_epochs=3),
+        "full": dict(
+            _CHATS,
+            base_url="https://api.openai.com/v1",
+            model="gpt-4o-mini-2024-07-18",
+            num_train=None,
+            num_eval=30,
+            num_test=None,
+            n_epochs=3,
         ),
     },
     "03_text_classification": {
