@@ -362,16 +362,16 @@ def chat_statistics(
 def estimate_cost(
     num_tokens,  # tokens of the training file
     n_epochs,  # how often the service goes through it
-    price,  # what the service asks for a million tokens; 0 on your own machine
+    price,  # what the service asks for a million tokens: 0 on your own machine, None if you don't know
     tokens_per_second=None,  # how fast it is, if you know
 ):
-    "Return what a job will take: a dictionary with tokens (of all epochs), cost, and minutes or None."
-    if num_tokens < 0 or n_epochs < 1 or price < 0:
+    "Return what a job will take: a dictionary with tokens (of all epochs), cost and minutes, None if not known."
+    if num_tokens < 0 or n_epochs < 1 or (price or 0) < 0:
         raise CourseError(f"There is no job of {num_tokens} tokens and {n_epochs} epochs at {price} a million tokens: "
                           "give at least 0 tokens, 1 epoch and a price of 0 or more.")
     tokens = num_tokens * n_epochs
     minutes = tokens / tokens_per_second / 60 if tokens_per_second else None
-    return {"tokens": tokens, "cost": tokens * price / 1_000_000, "minutes": minutes}
+    return {"tokens": tokens, "cost": None if price is None else tokens * price / 1e6, "minutes": minutes}
 
 # %% ../nbs/02_openai.ipynb #2858dcd1
 def split_chats(

@@ -45,8 +45,9 @@ _CHATS = dict(
     base_url=None,  # of a service that is running; None starts one on this machine
     model="smollm2-135m-instruct",
     data="support_chats",  # files of ftcourse/data
+    price=0,  # of a million tokens that are trained on; None if you don't know
     batch_size=8,
-    max_length=256,
+    max_length=512,  # tokens after which the service of this course cuts an example
 )
 
 _PHOTOS = dict(
@@ -112,12 +113,13 @@ LESSONS = {
     "02_openai": {
         "minutes": 7,  # at local, on two cores
         "assets": ("smollm2-135m-instruct",),
-        "smoke": dict(_CHATS, num_train=12, num_eval=4, num_test=3, n_epochs=1),
+        "smoke": dict(_CHATS, num_train=12, num_eval=4, num_test=2, n_epochs=1),
         "local": dict(_CHATS, num_train=None, num_eval=30, num_test=None, n_epochs=3),
         "full": dict(
             _CHATS,
             base_url="https://api.openai.com/v1",
             model="gpt-4o-mini-2024-07-18",
+            price=None,
             num_train=None,
             num_eval=30,
             num_test=None,
