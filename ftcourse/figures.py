@@ -211,26 +211,27 @@ def show_history(log_history, metric="accuracy"):
                  f"{scores[0]:.1%} to {scores[-1]:.1%} over {steps[-1]} steps.")  # fmt: skip
 
 
-def show_learning_curve(frame):
-    """Show accuracy against the number of training examples, a line a method, with the deviation over seeds.
+def show_learning_curve(frame, metric="accuracy"):
+    """Show a share against the number of training examples, a line a method, with the deviation over seeds.
 
     Args:
-        frame: DataFrame with the columns method, num_train and accuracy, one row a run.
+        frame: DataFrame with the columns method, num_train and that of the metric, one row a run.
+        metric: name of the column with a share between 0 and 1.
     """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots()
     said = []
     for (method, runs), colour in zip(frame.groupby("method"), PALETTE):
-        rows = runs.groupby("num_train")["accuracy"].agg(["mean", "std"]).fillna(0)
+        rows = runs.groupby("num_train")[metric].agg(["mean", "std"]).fillna(0)
         axes.errorbar(rows.index, 100 * rows["mean"], yerr=100 * rows["std"], fmt="o-", capsize=3, color=colour, label=method)
         said.append(f"{method}: " + ", ".join(f"{size:,} examples {mean:.1%}" for size, mean in rows["mean"].items()))
-    axes.set(xscale="log", xlabel="training examples", ylabel="accuracy (%)")
+    axes.set(xscale="log", xlabel="training examples", ylabel=f"{metric} (%)")
     sizes = sorted(frame["num_train"].unique())
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
     axes.minorticks_off()
     axes.legend()
-    show(figure, "Accuracy against training examples. " + "; ".join(said) + ".")
+    show(figure, f"{metric.capitalize()} against training examples. " + "; ".join(said) + ".")
 
 
 def show_losses(history):
@@ -462,3 +463,106 @@ def _losses(steps):
     axes.legend()
     said = f"Training loss goes from {steps[0]['train_loss']:.2f} to {steps[-1]['train_loss']:.2f} in {len(steps)} steps."
     return figure, said + (f" Validation loss ends at {checks[-1][1]:.2f}." if checks else "")
+
+
+def show_windows(windows, answers, length):
+    """Show how windows lie over a text, each a bar, with the places of the answer.
+
+    Args:
+        windows: list of (first character, character after the last), one a window.
+        answers: dictionary with text and answer_start; empty lists for no answer.
+        length: characters of the text.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.32 * len(windows)))
+    places = [(start, start + len(text)) for text, start in zip(answers["text"], answers["answer_start"])]
+    names = [f"window {number}" for number in range(1, len(windows) + 1)]
+    axes.barh(names, [end - start for start, end in windows], left=[start for start, _ in windows], color=SKY, height=0.6)
+    for start, end in places:
+        axes.axvspan(start, end, color=VERMILION, zorder=3)
+    axes.set(xlim=(0, length), xlabel="character of the text" + (": the answer stands at the mark" if places else ""))
+    axes.invert_yaxis()
+    said = ", ".join(f"{start:,} to {end:,}" for start, end in windows)
+    holders = [str(number) for number, (first, last) in enumerate(windows, 1)
+               if any(first <= start and end <= last for start, end in places)]  # fmt: skip
+    where = f"The answer is whole in window {', '.join(holders)}." if holders else "No window holds an answer."
+    show(figure, f"A text of {length:,} characters in {len(windows)} windows, which hold the characters {said}. {where}")
+
+
+def show_span_chances(tokens, starts, ends):
+    """Show the probability of each token of a text to be the start and the end of the answer.
+
+    Args:
+        tokens: list of strings.
+        starts: probability of each token to be the first of the answer.
+        ends: probability of each token to be the last of the answer.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    figure, axes = plt.subplots(figsize=(9, 3))
+    said = []
+    for name, chances, colour, side in (("start", starts, BLUE, 1), ("end", ends, VERMILION, -1)):
+        axes.bar(range(len(tokens)), side * 100 * np.asarray(chances), color=colour, width=1.0, label=name)
+        best = [int(i) for i in np.argsort(chances)[::-1][:3]]
+        axes.annotate(tokens[best[0]], (best[0], side * 100 * chances[best[0]]), xytext=(6, 0),
+                      textcoords="offset points", va="center", fontsize=9)  # fmt: skip
+        said.append(f"{name}: " + ", ".join(f"{tokens[i]} (token {i}) {chances[i]:.0%}" for i in best))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
+    axes.set(xlabel="token of the text", ylabel="probability (%)\nend | start", xlim=(-1, len(tokens)))
+    axes.axhline(0, color=BLACK, linewidth=0.6)
+    axes.legend()
+    show(figure, f"Probability of {len(tokens)} tokens to be the start, upwards, and the end, downwards. The likeliest "
+                 f"three of each: {'; '.join(said)}.")  # fmt: skip
+
+
+def show_groups(groups, metrics):
+    """Show the mean of some shares in each group as bars, with the number of rows in the group.
+
+    Args:
+        groups: a DataFrame grouped by one column.
+        metrics: columns with shares between 0 and 1.
+    """
+    import matplotlib.pyplot as plt
+
+    means, counts = 100 * groups[list(metrics)].mean(), groups.size()
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.5 * len(means)))
+    names = [f"{name} ({count})" for name, count in counts.items()]
+    height = 0.8 / len(metrics)
+    for place, (metric, colour) in enumerate(zip(metrics, PALETTE)):
+        rows = [row + (place - (len(metrics) - 1) / 2) * height for row in range(len(means))]
+        bars = axes.barh(rows, means[metric], height=height, color=colour, label=metric)
+        axes.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="% (how many there are in brackets)", xlim=(0, 100))
+    axes.invert_yaxis()
+    axes.legend()
+    said = "; ".join(f"{name} " + ", ".join(f"{metric} {means.loc[group, metric]:.0f}%" for metric in metrics)
+                     for name, group in zip(names, means.index))  # fmt: skip
+    show(figure, f"By {means.index.name}, with the number of rows: {said}.")
+
+
+def show_thresholds(sweep, chosen):
+    """Show F1 over the threshold above which an answer is given.
+
+    Args:
+        sweep: DataFrame with the columns threshold, all, answerable and unanswerable.
+        chosen: the threshold that was chosen.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    figure, axes = plt.subplots()
+    finite = sweep[np.isfinite(sweep["threshold"])]
+    for name, colour, style in (("all", BLACK, "-"), ("answerable", BLUE, "--"), ("unanswerable", VERMILION, ":")):
+        axes.plot(finite["threshold"], 100 * finite[name], style, color=colour, label=name)
+    if np.isfinite(chosen):
+        axes.axvline(chosen, color=GREEN, label="chosen")
+    axes.set(xlabel="threshold: margin that an answer must exceed", ylabel="F1 (%)", ylim=(0, 100))
+    axes.legend()
+    first, last, best = sweep.iloc[0], sweep.iloc[-1], sweep.loc[(sweep["threshold"] - chosen).abs().fillna(0).idxmin()]
+    said = "; ".join(f"{name}: all {row['all']:.0%}, answerable {row['answerable']:.0%}, unanswerable "
+                     f"{row['unanswerable']:.0%}" for name, row in
+                     (("always answering", first), (f"at the chosen {chosen:.1f}", best), ("never answering", last)))  # fmt: skip
+    show(figure, f"F1 over the threshold. {said}.")

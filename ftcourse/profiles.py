@@ -12,7 +12,7 @@ from .errors import CourseError
 PROFILES = ("smoke", "local", "full")
 
 # A model or data name without a slash is an asset of the package index (see assets.py); with one, a name on the hub.
-# "cifar10" is the photographs within the asset bigbench-tasks, and a network with `weights` is one of torchvision.
+# "cifar10" and "disfl_qa" are parts of the asset bigbench-tasks, and a network with `weights` is one of torchvision.
 # Revisions on the hub are pinned, so that a run next year reads the same bytes. A size of None means all there is.
 
 _SENTENCES = dict(
@@ -48,6 +48,19 @@ _CHATS = dict(
     price=0,  # of a million tokens that are trained on; None if you don't know
     batch_size=8,
     max_length=512,  # tokens after which the service of this course cuts an example
+)
+
+_QUESTIONS = dict(
+    model="all-minilm-l6-v2",
+    model_revision=None,
+    model_config=dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),  # saves a third of a step
+    frozen="embeddings",  # of words, which saves a tenth of a step
+    data="disfl_qa",
+    data_revision=None,
+    learning_rate=4e-4,
+    per_device_train_batch_size=16,
+    max_length=256,  # most paragraphs fit in one window
+    stride=64,
 )
 
 _PHOTOS = dict(
@@ -206,6 +219,50 @@ LESSONS = {
             learning_rate=5e-5,
             per_device_train_batch_size=16,
             max_length=256,
+        ),
+    },
+    "06_question_answering": {
+        "minutes": 6,  # at local, on two cores
+        "assets": ("all-minilm-l6-v2", "bigbench-tasks"),
+        "smoke": dict(
+            _QUESTIONS,
+            num_train=48,
+            num_eval=16,
+            num_test=32,
+            keep_empty=0.25,
+            num_train_epochs=1,
+            study_epochs=1,
+            frozen_learning_rate=1e-2,
+            curve=((24, 1),),
+        ),
+        "local": dict(
+            _QUESTIONS,
+            num_train=None,
+            num_eval=None,
+            num_test=None,
+            keep_empty=0.25,
+            num_train_epochs=1,
+            study_epochs=2,  # of the runs in results/, which take longer than the lesson's own
+            frozen_learning_rate=1e-2,  # of the head alone
+            # Training questions and epochs of the learning curve: the fewer there are, the more often they are seen.
+            curve=((500, 6), (1500, 4)),
+        ),
+        "full": dict(
+            model="google-bert/bert-base-uncased",
+            model_revision="86b5e0934494bd15c9632b12f734a8a67f723594",
+            model_config={},
+            frozen=None,
+            data="rajpurkar/squad",
+            data_revision="7b6d24c440a36b6815f21b70d25016731768db1f",
+            num_train=None,
+            num_eval=None,
+            num_test=None,
+            keep_empty=1.0,  # all of SQuAD's questions have an answer, so these are windows of long paragraphs
+            num_train_epochs=2,
+            learning_rate=3e-5,
+            per_device_train_batch_size=12,
+            max_length=384,
+            stride=128,
         ),
     },
 }

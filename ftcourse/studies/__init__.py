@@ -4,6 +4,7 @@ A study skips the runs that already have a record, so that it continues where it
 """
 
 from .ner import ner, ner_variants
+from .qa import qa, qa_curve, qa_frozen
 from .text_classification import text_classification, text_classification_curve, text_classification_too_little
 from .transfer import transfer, transfer_curve
 
@@ -15,4 +16,7 @@ STUDIES = {
     "text_classification_too_little": text_classification_too_little,
     "ner": ner,
     "ner_variants": ner_variants,
+    "qa": qa,
+    "qa_frozen": qa_frozen,
+    "qa_curve": qa_curve,
 }
