@@ -10,7 +10,6 @@ import io
 import os
 import time
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from .errors import CourseError
 
@@ -31,14 +30,18 @@ def connect(
     allow_host=None,  # the name of another machine that your data may go to
 ):
     "Return the openai package's client; a CourseError unless the service is on this machine or its host is allowed."
+    import httpx2
     from openai import DefaultHttpxClient, OpenAI
 
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
     api_key = api_key or os.environ.get("OPENAI_API_KEY") or "no-key"  # the client refuses an empty one
-    host = urlsplit(base_url).hostname
+    try:
+        host = httpx2.URL(base_url).host  # as the client will read the address
+    except httpx2.InvalidURL as error:
+        raise CourseError(f"{base_url!r} is no address ({error}): write it like http://127.0.0.1:8321/v1.") from error
     if is_loopback(host):
         return OpenAI(base_url=base_url, api_key=api_key, http_client=DefaultHttpxClient(trust_env=False))
-    if host != allow_host:
+    if not host or host != allow_host:
         raise CourseError(f"The service at {base_url} is not on this machine: your key and your data would go to {host}. "
                           f"If you mean it, say allow_host={host!r}; else set OPENAI_BASE_URL to a service of yours.")
     return OpenAI(base_url=base_url, api_key=api_key)
