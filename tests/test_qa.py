@@ -1,0 +1,494 @@
+"""Lesson 6's helpers: labels that decode to the answer in every window, SQuAD's score, spans that never end too early."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from ftcourse import qa
+from ftcourse.errors import CourseError
+
+FLAG = "\U0001f1eb\U0001f1f7"
+# Contexts with the answers to find in them: at the very start and end, repeated, accented, with emoji and odd blanks.
+ADVERSARIAL = [
+    ("Riga was founded in 1201", ["Riga", "1201", "Riga was founded in 1201", "founded"]),
+    ("no no no no yes no", ["no", "yes", "no no", "yes no"]),
+    ("Zoë Café-Müller met São Paulo’s Łukasz in Århus, 東京 and Thessaloniki.",
+     ["Zoë", "Café-Müller", "São Paulo", "Łukasz", "Århus", "東京", "Thessaloniki"]),
+    (f"It cost \U0001f4b0 40,000 (about 3.5%) in {FLAG} on 4/7!", ["\U0001f4b0", "40,000", "3.5%", FLAG, "4/7", "4/7!"]),
+    ("  leading blanks,\ttabs\n\nand lines  ", ["leading", "tabs", "and lines", "tabs\n\nand"]),
+    ("unaffordability of antidisestablishmentarianism", ["antidisestablishmentarianism", "unaffordability"]),
+    ("a\u0301 cafe\u0301 in Lie\u0300ge .", ["in", "."]),
+    ("one two three four five six seven eight nine ten " * 30, ["ten one", "three four five six"]),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(qa.model_path("all-minilm-l6-v2"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return qa.load_reader("all-minilm-l6-v2").eval()
+
+
+@pytest.fixture(scope="module")
+def questions():
+    return qa.read_disfl_qa()
+
+
+def ask(question, context, *answers):
+    """Return a row; each answer is a text at its first place, or a text with its place."""
+    pairs = [answer if isinstance(answer, tuple) else (answer, context.index(answer)) for answer in answers]
+    return {
+        "question": question, "context": context,
+        "answers": {"text": [text for text, _ in pairs], "answer_start": [start for _, start in pairs]},
+    }
+
+
+def as_dataset(*rows):
+    return Dataset.from_list(list(rows), features=qa.FEATURES)
+
+
+def decode(window, context):
+    """Return the text that a window's label stands for."""
+    offsets = window["offsets"]
+    return context[offsets[window["start_positions"]][0] : offsets[window["end_positions"]][1]]
+
+
+class Oracle(torch.nn.Module):
+    """A model that knows the tokens which start and end the answer: what it says is the same in every window."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, starts, ends):
+        super().__init__()
+        self.starts, self.ends = starts, ends
+
+    def forward(self, input_ids, attention_mask, token_type_ids):
+        first, last = (9.0 * torch.isin(input_ids, torch.tensor(ids)) for ids in (self.starts, self.ends))
+        first[:, 0] = last[:, 0] = 5  # [CLS]
+        return type("Output", (), {"start_logits": first, "end_logits": last})
+
+
+# --- Data ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("context", "answer", "places"),
+    [
+        ("from 1910 – 1940 .", "from 1910–1940", [(0, 16)]),
+        ("40 , 000 or 140,000", "40,000", [(0, 8)]),
+        ("no, nobody, no", "no", [(0, 2), (12, 14)]),
+        ("a+b (c) a + b", "a+b", [(0, 3), (8, 13)]),
+        ("Zoë's", "Zoë", [(0, 3)]),
+        ("anything", "", []),
+        ("anything", " ", []),
+        ("anything", "thing", []),
+        ("5 %", "5%", [(0, 3)]),
+    ],
+)
+def test_answers_are_located_whatever_the_blanks(context, answer, places):
+    assert qa.locate(context, answer) == places
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=30), st.text(min_size=1, max_size=8), st.text(max_size=30))
+def test_located_places_hold_the_answer(before, answer, after):
+    context = f"{before} {answer} {after}"
+    squeezed = "".join(answer.split())
+    places = qa.locate(context, answer)
+    assert all("".join(context[start:end].split()) == squeezed for start, end in places)
+    assert bool(places) or not squeezed or not (squeezed[0].isalnum() and squeezed[-1].isalnum())
+
+
+def test_the_place_near_the_questions_words_comes_first():
+    context = "It closed in 1940 . " + "Nothing else happened there for years and years . " * 3 + "The railway came in 1940 ."
+    places = qa.locate(context, "1940")
+    assert qa.order_places(places, "When did the railway come ?", context) == places[::-1]
+    assert qa.order_places(places, "Why ?", context) == places
+
+
+def test_questions_are_whole_and_answers_stand_at_their_offsets(questions):
+    assert qa.check_examples(questions) == len(questions) > 7900
+    counts = len(qa.answerable(questions)), len(questions) - len(qa.answerable(questions))
+    assert counts[0] > 5800 and counts[1] > 2100
+    for row in qa.answerable(questions).select(range(0, counts[0], 7)):
+        places = sorted(zip(row["answers"]["answer_start"], row["answers"]["text"]))
+        assert places == [(start, row["context"][start:end]) for start, end in qa.locate(row["context"], places[0][1])]
+
+
+def test_sides_share_no_paragraph_and_lose_no_question(questions):
+    sides = qa.load_questions()
+    paragraphs = [set(side["context"]) for side in sides.values()]
+    assert not (paragraphs[0] & paragraphs[1] or paragraphs[0] & paragraphs[2] or paragraphs[1] & paragraphs[2])
+    assert sum(map(len, sides.values())) == len(questions)
+    assert qa.load_questions(num_train=40, seed=1)["train"].to_dict() == qa.load_questions(num_train=40, seed=1)["train"].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (ask("", "Riga"), "Row 1 .* question ''"),
+        (ask(" \n", "Riga"), "Row 1 .* question"),
+        (ask("Where?", ""), "Row 1 .* context ''"),
+        ({**ask("Where?", "Riga"), "question": None}, "Row 1 .* question None"),
+        (ask("Where?", "In Riga", ("Riga", 2)), r"Row 1 .* 'Riga' at character 2, where the context has ' Rig'"),
+        (ask("Where?", "In Riga", ("Riga", -4)), "Row 1 .* 'Riga' at character -4"),
+        (ask("Where?", "In Riga", ("Riga", 30)), "Row 1 .* at character 30, where the context has ''"),
+        (ask("Where?", "In Riga", ("", 0)), "Row 1 .* an empty answer: .* empty list"),
+        ({**ask("Where?", "Riga"), "answers": {"text": ["Riga"], "answer_start": []}}, "Row 1 .* 1 answers and 0 starts"),
+        ({**ask("Where?", "Riga"), "answers": None}, "Row 1 .* answers"),
+    ],
+)
+def test_bad_examples_are_named(row, message):
+    with pytest.raises(CourseError, match=message):
+        qa.check_examples(as_dataset(ask("Where?", "In Riga", "Riga"), row))
+
+
+def test_wrong_columns_and_no_rows_are_named():
+    with pytest.raises(CourseError, match="no column answers. It has question, context"):
+        qa.check_examples(Dataset.from_dict({"question": ["a"], "context": ["b"]}))
+    with pytest.raises(CourseError, match="no questions"):
+        qa.check_examples(as_dataset(ask("Where?", "Riga")).select([]))
+
+
+def test_fine_tune_refuses_bad_data_before_it_loads_or_writes_anything(tmp_path):
+    bad = as_dataset(ask("Where?", "In Riga", ("Riga", 0)))
+    with pytest.raises(CourseError, match="Row 0 of train"):
+        qa.fine_tune(DatasetDict(train=bad, validation=bad), "all-minilm-l6-v2", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# --- Windows ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_label_of_every_question_decodes_to_an_answer(tokenizer, questions):
+    windows = qa.make_windows(questions, tokenizer, 256, 64)
+    kept = qa.training_windows(windows)
+    rows = questions.to_list()
+    for window in kept:
+        row = rows[window["row"]]
+        assert decode(window, row["context"]) in row["answers"]["text"]
+        assert len(window["input_ids"]) == len(window["offsets"]) <= 256
+    answered = {window["row"] for window in kept}
+    assert len(answered) > 0.99 * len(qa.answerable(questions))
+
+
+@pytest.mark.parametrize(("max_length", "stride"), [(16, 3), (24, 8), (64, 16), (512, 128)])
+def test_adversarial_labels_decode_to_the_answer_or_are_left_out(tokenizer, max_length, stride):
+    rows = [ask("  Which one?", context, (text, start))
+            for context, texts in ADVERSARIAL for text in texts
+            for start in range(len(context)) if context.startswith(text, start)]  # fmt: skip
+    windows = qa.make_windows(as_dataset(*rows), tokenizer, max_length, stride)
+    taught = set()
+    for window in windows:
+        row, size = rows[window["row"]], len(window["input_ids"])
+        (text,), (start,) = row["answers"]["text"], row["answers"]["answer_start"]
+        covered = [span for span in window["offsets"] if span[0] < start + len(text) and start < span[1]]
+        if window["start_positions"] > 0:
+            assert decode(window, row["context"]) == text
+            assert window["offsets"][window["start_positions"]][0] == start  # this place, not another of the same text
+            assert window["start_positions"] <= window["end_positions"] < size
+            taught.add(window["row"])
+        elif window["start_positions"] == 0:
+            assert window["end_positions"] == 0 and not covered
+        else:
+            assert (window["start_positions"], window["end_positions"]) == qa.LEFT_OUT and covered
+    if max_length == 512:  # one window holds everything
+        for number in set(range(len(rows))) - taught:
+            # What is not taught has an edge within a token: no choice of tokens decodes to it.
+            own = next(window for window in windows if window["row"] == number)["offsets"]
+            (text,), (start,) = rows[number]["answers"].values()
+            begins, ends = {span[0] for span in own if span[1]}, {span[1] for span in own if span[1]}
+            assert start not in begins or start + len(text) not in ends
+        assert len(taught) > 0.6 * len(rows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=80), st.integers(0, 79), st.integers(1, 30))
+def test_labels_of_random_texts_decode(tokenizer, context, start, size):
+    text = context[start : start + size]
+    if not text.strip():
+        return
+    (window,) = qa.make_windows(as_dataset(ask("Which?", context, (text, start))), tokenizer, 512, 64)
+    if window["start_positions"] > 0:
+        assert decode(window, context) == text.strip()
+
+
+def test_windows_lose_no_token_and_share_the_stride(tokenizer):
+    context = " ".join(f"w{number}" for number in range(300))
+    windows = list(qa.make_windows(as_dataset(ask("Which?", context)), tokenizer, 64, 16))
+    spans = [[tuple(span) for span in window["offsets"] if span[1]] for window in windows]
+    whole = tokenizer(context, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    assert sorted(set(itertools.chain(*spans))) == whole
+    assert all(len(set(one) & set(other)) == 16 for one, other in itertools.pairwise(spans))
+    assert all(window["start_positions"] == window["end_positions"] == 0 for window in windows)
+
+
+def test_an_answer_longer_than_a_window_is_taught_nowhere(tokenizer):
+    context = "Before it " + "and again " * 60 + "after it ."
+    windows = qa.make_windows(as_dataset(ask("Which?", context, "and again " * 60)), tokenizer, 32, 8)
+    assert len(windows) > 4 and not len(qa.training_windows(windows))
+
+
+def test_an_answer_may_be_another_one_of_the_list(tokenizer):
+    context = "Riga " + "x " * 100 + "Riga"
+    places = [(start, start + 4) for start in (0, len(context) - 4)]
+    answers = [(context[start:end], start) for start, end in places]
+    windows = list(qa.make_windows(as_dataset(ask("Where?", context, *answers)), tokenizer, 64, 16))
+    assert windows[0]["start_positions"] > 0 and windows[-1]["start_positions"] > 0
+    assert windows[0]["offsets"][windows[0]["start_positions"]][0] == 0
+
+
+def test_blanks_around_an_answer_do_not_matter(tokenizer):
+    (window,) = qa.make_windows(as_dataset(ask("Where?", "It is in  Riga  now", "  Riga  ")), tokenizer)
+    assert decode(window, "It is in  Riga  now") == "Riga"
+
+
+def test_windows_without_an_answer_are_kept_by_share(tokenizer):
+    rows = [ask("Where?", f"In Riga {number}", *(["Riga"] if number % 2 else [])) for number in range(200)]
+    windows = qa.make_windows(as_dataset(*rows), tokenizer)
+    sizes = [len(qa.training_windows(windows, share, seed=1)) for share in (0, 0.5, 1)]
+    assert sizes[0] == 100 and sizes[2] == 200 and 130 < sizes[1] < 170
+    first, again = qa.training_windows(windows, 0.5, seed=1), qa.training_windows(windows, 0.5, seed=1)
+    assert first["row"][:] == again["row"][:] != qa.training_windows(windows, 0.5, seed=2)["row"][:]
+
+
+@pytest.mark.parametrize(("max_length", "stride"), [(32, 8), (24, 10), (64, 60)])
+def test_a_question_that_leaves_no_room_is_named(tokenizer, max_length, stride):
+    rows = as_dataset(ask("Where?", "Riga " * 200), ask("and " * 30 + "where?", "Riga " * 200))
+    with pytest.raises(CourseError, match="question of row [01] has .* max_length or stride"):
+        qa.make_windows(rows, tokenizer, max_length, stride)
+
+
+# --- The score -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("The  Eiffel Tower!", "eiffel tower"),
+        ("a an the", ""),
+        ("An U.S.-led theatre, another day", "usled theatre another day"),
+        ("«Café» – 4,021", "«café» – 4021"),
+        ("A-B the\tC\n", "ab c"),
+        ("", ""),
+    ],
+)
+def test_answers_are_normalised_as_squad_does(text, normal):
+    assert qa.normalise(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("answer", "truths", "exact", "f1"),
+    [
+        # Worked out by hand from SQuAD's definition, and confirmed with an implementation that isn't ours.
+        ("the cat", ["Cat."], 1, 1),
+        ("in the Eiffel Tower", ["Eiffel Tower"], 0, 0.8),
+        ("Eiffel", ["the Eiffel Tower"], 0, 2 / 3),
+        ("to be or not to be", ["to be"], 0, 0.5),
+        ("to to", ["to be"], 0, 0.5),
+        ("Denver", ["Denver Broncos", "Denver", "the Broncos"], 1, 1),
+        ("Broncos", ["Denver Broncos", "Santa Clara"], 0, 2 / 3),
+        ("plane - polarized", ["plane-polarized"], 0, 0),
+        ("Paris", ["London"], 0, 0),
+        ("", ["London"], 0, 0),
+        ("the", ["London"], 0, 0),
+        ("", [], 1, 1),
+        ("The", [], 1, 1),
+        ("London", [], 0, 0),
+        ("1,000", ["1000"], 1, 1),
+        ("3.5 %", ["3.5%"], 1, 1),
+        ("COFFEE", ["coffee"], 1, 1),
+    ],
+)
+def test_score_against_known_values(answer, truths, exact, f1):
+    assert qa.score([answer], [truths]) == pytest.approx({"exact_match": exact, "f1": f1})
+
+
+def test_score_is_the_mean_over_questions():
+    found = qa.score(["Eiffel", "", "London"], [["Eiffel Tower"], [], []])
+    assert found == pytest.approx({"exact_match": 1 / 3, "f1": (2 / 3 + 1 + 0) / 3})
+    with pytest.raises(ValueError):
+        qa.score(["one"], [["one"], ["two"]])
+
+
+WORDS = st.lists(st.sampled_from("a the red Red, fox (fox) jumps".split()), max_size=6).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(WORDS, WORDS)
+def test_f1_is_symmetric_and_agrees_with_exact_match(one, other):
+    assert qa.f1(one, other) == pytest.approx(qa.f1(other, one))
+    assert 0 <= qa.f1(one, other) <= 1
+    assert qa.exact_match(one, other) <= qa.f1(one, other)
+    if qa.f1(one, other) == 1:
+        assert sorted(qa.normalise(one).split()) == sorted(qa.normalise(other).split())
+
+
+def test_nearest_sentence():
+    text = "Riga is old. The lighthouse was built by Mary! Who knows?"
+    assert qa.nearest_sentence("Who built the lighthouse?", text) == "The lighthouse was built by Mary!"
+
+
+# --- Decoding --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 25), st.integers(1, 8), st.integers(1, 30))
+def test_best_span_is_the_best_of_all_allowed_pairs(seed, size, longest, n_best):
+    rng = np.random.default_rng(seed)
+    starts, ends = rng.normal(size=(2, size))
+    offsets = [(0, 0) if rng.random() < 0.3 else (2 * i + 1, 2 * i + 2) for i in range(size)]
+    spans = qa.best_spans(starts, ends, offsets, n_best, longest)
+    inside = [i for i in range(size) if offsets[i][1]]
+    allowed = {(i, j): starts[i] + ends[j] for i in inside for j in inside if i <= j < i + longest}
+    assert all(allowed[i, j] == pytest.approx(score) for score, i, j in spans)
+    assert [score for score, *_ in spans] == sorted((score for score, *_ in spans), reverse=True)
+    if n_best >= size:
+        assert len(spans) == len(allowed)
+        assert not allowed or spans[0][0] == pytest.approx(max(allowed.values()))
+
+
+def test_spans_stay_within_the_context_though_other_tokens_score_higher():
+    offsets = [(0, 0), (0, 0), (0, 3), (4, 7), (0, 0)]
+    ((_, first, last), *_) = qa.best_spans(np.array([9.0, 8, 1, 0, 7]), np.array([9.0, 8, 0, 1, 7]), offsets)
+    assert (first, last) == (2, 3)
+    assert qa.best_spans(np.ones(2), np.ones(2), [(0, 0), (0, 0)]) == []
+
+
+@pytest.mark.parametrize("repeats", [1, 40])
+@pytest.mark.parametrize(("max_length", "stride"), [(256, 64), (24, 8)])
+def test_the_answer_is_found_in_whichever_window_it_is(tokenizer, repeats, max_length, stride):
+    first, last = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in ("mary", "brown"))
+    filler = "The boats go out and come back with the tide \U0001f6a2. " * repeats
+    rows = as_dataset(*(ask("Who?", context) for context in (filler + "Mary “Moll” Brown", "Mary Brown. " + filler, filler)))
+    found = qa.predict_answers(rows, Oracle(first, last), tokenizer, max_length, stride, batch_size=3)
+    assert [row["text"] for row in found[:2]] == ["Mary “Moll” Brown", "Mary Brown"]
+    for row, context in zip(found, rows["context"]):
+        assert context[row["start"] : row["end"]] == row["text"] and row["null_score"] == 10
+    assert [row["score"] > row["null_score"] for row in found] == [True, True, False]
+
+
+def test_nowhere_is_what_every_window_must_say(tokenizer, model):
+    rows = as_dataset(ask("Who?", "The boats go out. " * 100))
+    windows = qa.make_windows(rows, tokenizer, 64, 16)
+    nulls = [starts[0] + ends[0] for _, starts, ends in qa.predict_windows(windows, model, tokenizer)]
+    (found,) = qa.predict_answers(rows, model, tokenizer, 64, 16)
+    assert len(nulls) > 4 and found["null_score"] == pytest.approx(min(nulls), abs=0.05)
+
+
+def test_batches_keep_the_order_of_the_questions(tokenizer, model):
+    rows = as_dataset(*(ask("Which?", "Riga and Oslo " * size) for size in (40, 1, 9, 3)))
+    together = qa.predict_answers(rows, model, tokenizer, 64, 16, batch_size=3)
+    alone = [qa.predict_answers(rows.select([i]), model, tokenizer, 64, 16, batch_size=1)[0] for i in range(4)]
+    tolerance = 1e-3 if not qa.train.has_bfloat16() else 0.05
+    for one, other in zip(together, alone):
+        assert one["score"] == pytest.approx(other["score"], abs=tolerance)
+        assert one["null_score"] == pytest.approx(other["null_score"], abs=tolerance)
+
+
+def test_chances_sum_to_one_with_the_question_and_stand_at_their_tokens(tokenizer):
+    ids = tokenizer("mary brown", add_special_tokens=False)["input_ids"]
+    tokens, starts, ends = qa.span_chances("Who was it?", "It was Mary Brown.", Oracle(ids[:1], ids[1:]), tokenizer)
+    assert tokens == ["it", "was", "mary", "brown", "."] and starts.argmax() == 2 and ends.argmax() == 3
+    assert starts.sum() < 1 and starts.sum() == pytest.approx((np.exp(9) + 4) / (np.exp(9) + np.exp(5) + 10), rel=1e-3)
+
+
+def test_metrics_by_hand():
+    starts, ends = np.eye(4)[[1, 2, 0]], np.eye(4)[[2, 3, 0]]
+    assert qa.compute_metrics(((starts, ends), (np.array([1, 2, 0]), np.array([2, 2, 0])))) == {"exact": pytest.approx(2 / 3)}
+
+
+# --- Questions without an answer -------------------------------------------------------------------------------------
+
+
+def found_with(text, margin):
+    return {"text": text, "score": 3.0 + margin, "null_score": 3.0}
+
+
+def test_thresholds_by_hand():
+    found = [found_with("Riga", 2), found_with("Oslo", 1), found_with("Bonn", -1)]
+    sweep = qa.sweep_thresholds(found, [["Riga"], [], ["Bonn"]]).round(3)
+    assert sweep["threshold"].tolist() == [-np.inf, -1, 1, 2]
+    assert sweep["answerable"].tolist() == [1, 0.5, 0.5, 0] and sweep["unanswerable"].tolist() == [0, 0, 1, 1]
+    assert sweep["all"].tolist() == [0.667, 0.333, 0.667, 0.333]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["Riga", "Oslo", "in Riga"]), st.integers(-3, 3), st.booleans()), min_size=1, max_size=9))
+def test_a_row_of_the_sweep_is_the_score_at_its_threshold(rows):
+    found = [found_with(text, margin) for text, margin, _ in rows]
+    truths = [["Riga"] if known else [] for *_, known in rows]
+    for _, row in qa.sweep_thresholds(found, truths).iterrows():
+        assert row["all"] == pytest.approx(qa.score(qa.apply_threshold(found, row["threshold"]), truths)["f1"])
+
+
+def test_no_unanswerable_questions_is_no_error():
+    assert qa.sweep_thresholds([found_with("Riga", 1)], [["Riga"]])["unanswerable"].isna().all()
+
+
+# --- Models and whole runs -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("frozen", "moves"), [(None, "all"), ("embeddings", "all but words"), ("body", "head")])
+def test_frozen_weights_are_the_same_after_a_step(frozen, moves):
+    model = qa.load_reader("all-minilm-l6-v2", frozen=frozen)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    positions = torch.tensor([2])
+    model(input_ids=torch.tensor([[101, 7000, 8000, 102]]), start_positions=positions, end_positions=positions).loss.backward()
+    torch.optim.SGD([weights for weights in model.parameters() if weights.requires_grad], lr=1.0).step()
+    moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
+    words = "bert.embeddings.word_embeddings.weight"
+    assert ("qa_outputs.weight" in moved) and (words in moved) == (moves == "all")
+    assert any("attention" in name for name in moved) == (moves != "head")
+    assert moves != "head" or moved == {"qa_outputs.weight", "qa_outputs.bias"}
+
+
+def test_unknown_part_to_freeze_is_named():
+    with pytest.raises(CourseError, match="Cannot freeze 'head': choose"):
+        qa.load_reader("all-minilm-l6-v2", frozen="head")
+
+
+@pytest.mark.parametrize(
+    ("question", "context", "message"),
+    [("", "Riga", "question ''"), ("Where?", " ", "context ' '"), (None, "Riga", "question None"), ("Where?", 3, "context 3")],
+)
+def test_empty_questions_and_texts_are_refused(tokenizer, model, question, context, message):
+    with pytest.raises(CourseError, match=message):
+        qa.answer_question(question, context, model, tokenizer)
+
+
+def test_a_margin_below_the_threshold_is_no_answer(tokenizer):
+    ids = tokenizer("mary brown", add_special_tokens=False)["input_ids"]
+    oracle, context = Oracle(ids[:1], ids[1:]), "It was Mary Brown."
+    best = qa.answer_question("Who?", context, oracle, tokenizer)
+    assert best == {"text": "Mary Brown", "start": 7, "end": 17, "margin": 8.0}
+    assert qa.answer_question("Who?", context, oracle, tokenizer, threshold=7.9)["text"] == "Mary Brown"
+    assert qa.answer_question("Who?", context, oracle, tokenizer, threshold=8) == {"text": "", "start": 0, "end": 0, "margin": 8.0}
+
+
+def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
+    from transformers import AutoModelForQuestionAnswering
+
+    rows = as_dataset(*(ask("Which town?", f"In {year} they left {town} .", town)
+                        for year, town in zip(range(1901, 1917), ["Riga", "Oslo", "Bonn", "Rome"] * 4)))  # fmt: skip
+    sides = DatasetDict(train=rows, validation=rows.select(range(4)))
+    training = dict(num_train_epochs=8, learning_rate=5e-4, logging_steps=1, per_device_train_batch_size=8, disable_tqdm=True)
+    trainer = qa.fine_tune(sides, "all-minilm-l6-v2", tmp_path / "run", frozen="embeddings", **training)
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    assert losses[0] > 2 and losses[-1] < 1 and trainer.model.accepts_loss_kwargs is False
+    trainer.save_model(tmp_path / "saved")
+    again, tokenizer = (kind.from_pretrained(tmp_path / "saved") for kind in (AutoModelForQuestionAnswering, AutoTokenizer))
+    context = "In 1950 they left Thessaloniki ."
+    best = qa.answer_question("Which town?", context, again, tokenizer)
+    assert best == qa.answer_question("Which town?", context, trainer.model, tokenizer)
+    assert best["text"] == context[best["start"] : best["end"]] == "Thessaloniki"
