@@ -555,16 +555,16 @@ def show_thresholds(sweep, chosen):
 
     figure, axes = plt.subplots()
     finite = sweep[np.isfinite(sweep["threshold"])]
-    for name, colour, style in (("all", BLACK, "-"), ("answerable", BLUE, "--"), ("unanswerable", VERMILION, ":")):
-        axes.plot(finite["threshold"], 100 * finite[name], style, color=colour, label=name)
+    kinds = [name for name in ("all", "answerable", "unanswerable") if sweep[name].notna().all()]
+    for name, colour, style in zip(kinds, (BLACK, BLUE, VERMILION), ("-", "--", ":")):
+        axes.plot(finite["threshold"], 100 * finite[name], style, color=colour, label=name, drawstyle="steps-post")
     if np.isfinite(chosen):
         axes.axvline(chosen, color=GREEN, label="chosen")
     axes.set(xlabel="threshold: margin that an answer must exceed", ylabel="F1 (%)", ylim=(0, 100))
     axes.legend()
     first, last, best = sweep.iloc[0], sweep.iloc[-1], sweep.loc[(sweep["threshold"] - chosen).abs().fillna(0).idxmin()]
-    said = "; ".join(f"{name}: all {row['all']:.0%}, answerable {row['answerable']:.0%}, unanswerable "
-                     f"{row['unanswerable']:.0%}" for name, row in
-                     (("always answering", first), (f"at the chosen {chosen:.1f}", best), ("never answering", last)))  # fmt: skip
+    rows = {"always answering": first, f"at the chosen {chosen:.1f}": best, "never answering": last}
+    said = "; ".join(f"{way}: " + ", ".join(f"{kind} {row[kind]:.0%}" for kind in kinds) for way, row in rows.items())
     show(figure, f"F1 over the threshold. {said}.")
 
 

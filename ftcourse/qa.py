@@ -11,6 +11,7 @@ import json
 import re
 import string
 from collections import Counter
+from functools import lru_cache
 
 import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value, concatenate_datasets, load_dataset
@@ -84,6 +85,7 @@ def order_places(
     return sorted(places, key=shared, reverse=True)
 
 # %% ../nbs/06_question_answering.ipynb #785f3ec7
+@lru_cache
 def read_disfl_qa():
     "The questions of Disfl-QA as a Dataset with question, context and answers; unanswerable ones have no answers."
     # The file begins with a canary, a string that marks benchmark data. It stays in the cache with the questions.
@@ -190,6 +192,8 @@ def make_windows(
         place = {"row": [rows[i] for i in origin], "offsets": offsets}
         return {**inputs, **place, "start_positions": list(first), "end_positions": list(last)}
 
+    if len(dataset) == 1:  # one question needs no progress bar
+        return Dataset.from_dict(convert(dataset[:], [0]))
     columns = dataset.column_names
     return dataset.map(convert, batched=True, with_indices=True, remove_columns=columns, desc="Cutting windows")
 
