@@ -100,7 +100,7 @@ def training_arguments(output_dir, **overrides):
 def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **trainer_arguments):
     """Return a ``transformers.Trainer`` whose loss is right under gradient accumulation.
 
-    BERT's and DistilBERT's heads for classification and question answering accept ``num_items_in_batch`` and ignore it (transformers issue
+    BERT's and DistilBERT's classification heads accept ``num_items_in_batch`` and ignore it (transformers issue
     47688), so that accumulating over two batches doubles the loss and the gradient. Setting ``accepts_loss_kwargs`` to
     False makes the Trainer divide by the number of accumulated batches itself.
 
@@ -125,8 +125,8 @@ def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **traine
 
 
 def _ignores_num_items(model):
-    heads = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
-    return any(head in type(model).__name__ for head in heads)
+    # The question-answering head ignores it too, but its batches have no `labels`, and so the Trainer doesn't count them.
+    return any(head in type(model).__name__ for head in ("ForSequenceClassification", "ForTokenClassification"))
 
 
 def seed_everything(seed):
