@@ -402,4 +402,7 @@ def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
     assert again.config.id2label[1] == "B-PER"
     text = "Anna Kerr left Lisbon for Peru."
-    assert ner.predict_entities(text, again, tokenizer) == ner.predict_entities(text, trainer.model, tokenizer)
+    saved, trained = (ner.predict_entities(text, model, tokenizer) for model in (again, trainer.model))
+    chances = [[entity.pop("probability") for entity in found] for found in (saved, trained)]
+    assert chances[0] == pytest.approx(chances[1], abs=0.02)  # the Trainer's model stays in bfloat16 where it trained
+    assert saved == trained
