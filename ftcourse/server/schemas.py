@@ -10,7 +10,7 @@ from openai.types import FileObject, Model
 from openai.types.chat import ChatCompletion
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 __all__ = ["ChatCompletion", "FileObject", "Model"]
 
@@ -21,8 +21,17 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+def _whole_characters(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character, an escape such as \\ud83d alone") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole_characters)]
 Whole = Annotated[int, Field(strict=True)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Name = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
 
 
 class Hyperparameters(Body):
@@ -46,25 +55,25 @@ class JobRequest(Body):
     model: Name
     training_file: Name
     validation_file: Name | None = None
-    hyperparameters: Hyperparameters | None = Field(None, deprecated=True)
+    hyperparameters: Hyperparameters | None = Field(None, json_schema_extra={"deprecated": True})
     method: Method | None = None
     suffix: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
     seed: Annotated[Whole, Field(ge=0, le=2147483647)] | None = None
     integrations: list[dict[str, Any]] | None = None
     metadata: Annotated[
-        dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
+        dict[Annotated[Text, StringConstraints(max_length=64)], Annotated[Text, StringConstraints(max_length=512)]],
         Field(max_length=16),
     ] | None = None
 
 
 class TextPart(Body):
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class Message(Body):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[TextPart] | None = None
+    content: Text | list[TextPart] | None = None
     name: str | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
@@ -97,8 +106,8 @@ class ChatRequest(Body):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] | None = None
-    stop: Annotated[str, StringConstraints(min_length=1)] | Annotated[
-        list[Annotated[str, StringConstraints(min_length=1)]], Field(max_length=4)] | None = None
+    stop: Annotated[Text, StringConstraints(min_length=1)] | Annotated[
+        list[Annotated[Text, StringConstraints(min_length=1)]], Field(max_length=4)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Literal[1] | None = None

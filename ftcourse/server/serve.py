@@ -69,7 +69,7 @@ def _run(settings, listener, host, say, with_parent):
 
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     base_url = f"http://{name}:{listener.getsockname()[1]}/v1"
-    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75)
     server = uvicorn.Server(config)
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
