@@ -278,9 +278,9 @@ LESSONS = {
         "assets": ("all-minilm-l6-v2", "bigbench-tasks"),
         "smoke": dict(
             _QUESTIONS,
-            num_train=48,
-            num_eval=16,
-            num_test=32,
+            num_train=32,
+            num_eval=12,
+            num_test=24,
             keep_empty=0.25,
             num_train_epochs=1,
             study_epochs=1,
