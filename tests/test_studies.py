@@ -75,3 +75,27 @@ def test_transfer_curve_takes_the_same_number_of_steps_at_every_size(tmp_path, s
     assert steps == [4] * 4 and {record["settings"]["max_steps"] for record in found} == {4}
     studies.transfer_curve(seeds=(0,), profile="smoke", folder=tmp_path)
     assert capsys.readouterr().out.count("already done") == 4 and len(steps) == 4
+
+
+def test_questions_are_judged_with_and_without_a_threshold(tmp_path, capsys):
+    studies.qa(seeds=(3,), profile="smoke", folder=tmp_path)
+    (record,) = records.load_records("qa", tmp_path)
+    metrics, inputs = record["metrics"], record["settings"]
+    shares = {name: value for name, value in metrics.items() if name != "threshold"}
+    assert all(0 <= value <= 1 for value in shares.values()) and inputs["seed"] == 3 and inputs["frozen"] == "embeddings"
+    assert all(metrics[f"{prefix}exact_match"] <= metrics[f"{prefix}f1"] for prefix in ("", "validation_", "always_answer_"))
+    # Whoever never answers is right where there is no answer; whoever always does is right at most where there is one.
+    answerable = inputs["num_test_answerable"] / inputs["num_test"]
+    assert metrics["never_answer_f1"] == pytest.approx(1 - answerable)
+    assert metrics["always_answer_f1"] == pytest.approx(metrics["f1"] * answerable)
+    studies.qa(seeds=(3,), profile="smoke", folder=tmp_path)
+    assert "already done" in capsys.readouterr().out
+
+
+def test_the_head_alone_and_the_curve_change_what_they_say(tmp_path):
+    studies.qa_frozen(seeds=(0,), profile="smoke", folder=tmp_path)
+    studies.qa_curve(seeds=(0,), profile="smoke", folder=tmp_path)
+    (frozen,), (fewer,) = (records.load_records(study, tmp_path) for study in ("qa_frozen", "qa_curve"))
+    smoke = profiles.load_profile("06", "smoke")
+    assert frozen["settings"]["frozen"] == "body" and frozen["settings"]["learning_rate"] == smoke.frozen_learning_rate
+    assert fewer["settings"]["num_train"] == smoke.curve[0][0] and fewer["settings"]["learning_rate"] == smoke.learning_rate
