@@ -390,11 +390,12 @@ def sweep_thresholds(
     margins = np.array([row["score"] - row["null_score"] for row in found])
     has_answer = np.array([bool(texts) for texts in truths])
     if_given = np.array([score([row["text"]], [texts])["f1"] for row, texts in zip(found, truths)])
+    kinds = {"all": has_answer | True, "answerable": has_answer, "unanswerable": ~has_answer}
     rows = []
     for threshold in [-np.inf, *np.unique(margins)]:
         points = np.where(margins > threshold, if_given, ~has_answer)
-        rows.append({"threshold": threshold, "all": points.mean(), "answerable": points[has_answer].mean(),
-                     "unanswerable": points[~has_answer].mean() if not has_answer.all() else np.nan})
+        means = {kind: points[own].mean() if own.any() else np.nan for kind, own in kinds.items()}
+        rows.append({"threshold": threshold, **means})
     return pd.DataFrame(rows)
 
 # %% ../nbs/06_question_answering.ipynb #16dc368a
