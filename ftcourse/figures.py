@@ -603,7 +603,7 @@ def show_losses_by_step(log_history):
     show(figure, f"Loss over the steps: {'; '.join(said)}.")
 
 
-def show_sweep(frame, setting, value, metric):
+def show_sweep(frame, setting, value, metric, default):
     """Show a metric for each value of each setting, a panel a setting, a dot a run.
 
     Args:
@@ -611,6 +611,7 @@ def show_sweep(frame, setting, value, metric):
         setting: column with the name of the setting that was changed.
         value: column with its value.
         metric: column to show.
+        default: what the metric is when nothing is changed, drawn as a dashed line.
     """
     import matplotlib.pyplot as plt
 
@@ -620,13 +621,15 @@ def show_sweep(frame, setting, value, metric):
     for axes, (name, runs) in zip(all_axes.flat, groups, strict=True):
         means = runs.groupby(value)[metric].mean()
         order = sorted(means.index, key=lambda one: (not _is_number(one), float(one) if _is_number(one) else len(one)))
-        axes.plot(range(len(order)), means[order], "o-", color=BLUE)
+        axes.axhline(default, color=VERMILION, linestyle="--")
+        axes.plot(range(len(order)), means[order], "o", color=BLUE)
+        axes.set_xlim(-0.6, len(order) - 0.4)
         labels = [str(one).replace(" ", "\n") for one in order]
         axes.set_xticks(range(len(order)), labels, fontsize=7)
         axes.set_title(name, fontsize=10)
         said.append(f"{name}: " + ", ".join(f"{one} {means[one]:.2f}" for one in order))
     all_axes.flat[0].set_ylabel(metric.replace("_", " "))
-    show(figure, f"{metric.replace('_', ' ')} by setting. {'; '.join(said)}.")
+    show(figure, f"{metric.replace('_', ' ')} by setting; unchanged {default:.2f}. {'; '.join(said)}.")
 
 
 def _is_number(text):

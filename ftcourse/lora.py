@@ -8,6 +8,7 @@ __all__ = ['DATA', 'IGNORED', 'METHODS', 'TARGETS', 'BYTES', 'LoRALinear', 'read
            'estimate_memory', 'fine_tune']
 
 # %% ../nbs/04_lora_qlora.ipynb #e7f6c011
+import copy
 import json
 import re
 from pathlib import Path
@@ -43,8 +44,7 @@ class LoRALinear(torch.nn.Module):
     @torch.no_grad()
     def merge(self):
         "Return a plain linear layer that computes the same."
-        merged = torch.nn.Linear(self.base.in_features, self.base.out_features, self.base.bias is not None)
-        merged.load_state_dict(self.base.state_dict())
+        merged = copy.deepcopy(self.base)
         merged.weight += self.B @ self.A * self.scaling
         return merged
 
