@@ -46,7 +46,7 @@ _CHATS = dict(
     model="smollm2-135m-instruct",
     data="support_chats",  # files of ftcourse/data
     price=0,  # of a million tokens that are trained on; None if you don't know
-    batch_size=8,
+    batch_size=4,
     learning_rate_multiplier=1.0,
     max_length=512,  # tokens after which the service of this course cuts an example
 )
@@ -137,7 +137,7 @@ LESSONS = {
         "minutes": 7,  # at local, on two cores
         "assets": ("smollm2-135m-instruct",),
         "smoke": dict(_CHATS, num_dialogues=16, num_eval=4, num_test=2, n_epochs=1),
-        "local": dict(_CHATS, num_dialogues=None, num_eval=30, num_test=None, n_epochs=3),
+        "local": dict(_CHATS, num_dialogues=None, num_eval=30, num_test=None, n_epochs=4),
         "full": dict(
             _CHATS,
             base_url="https://api.openai.com/v1",
@@ -146,7 +146,7 @@ LESSONS = {
             num_dialogues=None,
             num_eval=30,
             num_test=None,
-            n_epochs=3,
+            n_epochs=4,
         ),
     },
     "03_text_classification": {
