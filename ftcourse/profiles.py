@@ -49,6 +49,7 @@ _CHATS = dict(
     batch_size=4,
     learning_rate_multiplier=1.0,
     max_length=512,  # tokens after which the service of this course cuts an example
+    # Of the held-out dialogues the lesson asks the first `num_asked`, to save time, and the study `num_test`.
 )
 
 _QUESTIONS = dict(
@@ -136,8 +137,8 @@ LESSONS = {
     "02_openai": {
         "minutes": 7,  # at local, on two cores
         "assets": ("smollm2-135m-instruct",),
-        "smoke": dict(_CHATS, num_dialogues=16, num_eval=4, num_test=2, n_epochs=1),
-        "local": dict(_CHATS, num_dialogues=None, num_eval=30, num_test=None, n_epochs=4),
+        "smoke": dict(_CHATS, num_dialogues=16, num_eval=4, num_test=2, num_asked=2, n_epochs=1),
+        "local": dict(_CHATS, num_dialogues=None, num_eval=30, num_test=None, num_asked=40, n_epochs=4),
         "full": dict(
             _CHATS,
             base_url="https://api.openai.com/v1",
@@ -146,6 +147,7 @@ LESSONS = {
             num_dialogues=None,
             num_eval=30,
             num_test=None,
+            num_asked=40,
             n_epochs=4,
         ),
     },

@@ -2,17 +2,24 @@
 
 import base64
 import http.server
+import json
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from service_chats import CHATS
 from tiny_llama import tiny_llama  # noqa: F401, a fixture
 
-from ftcourse import chat_data, jobs
+from ftcourse import chat_data, jobs, profiles, records, studies
 from ftcourse.errors import CourseError
+from ftcourse.server import start_service
 
 # --- Who may see the data --------------------------------------------------------------------------------------------
 
@@ -177,3 +184,63 @@ def test_any_bytes_are_read_or_refused(content):
         assert jobs.parse_results(content).index.dtype == int
     except CourseError:
         pass
+
+
+# --- Against the service, with a tiny model --------------------------------------------------------------------------
+
+
+def test_from_the_file_to_the_answer(tmp_path, monkeypatch, tiny_llama):  # noqa: F811
+    """`open_service` starts a service where none runs and finds it again; the calls of the lesson in their order."""
+    monkeypatch.setenv("FTCOURSE_SERVICE_HOME", str(tmp_path / "service"))
+    monkeypatch.setenv("FTCOURSE_SERVICE_MODELS", json.dumps({"tiny": str(tiny_llama)}))
+    client, service = jobs.open_service()
+    with service:
+        assert jobs.open_service()[1] is None  # it runs already, and is not ours to stop
+        file = client.files.create(file=chat_data.write_chat_file(CHATS, tmp_path / "chats.jsonl"), purpose="fine-tune")
+        drawn = []
+        hyperparameters = {"n_epochs": 2, "batch_size": 6}
+        job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id, hyperparameters=hyperparameters, seed=0)
+        job = jobs.wait_for_job(client, job.id, drawn.append, poll=0.1)
+        assert job.status == "succeeded" and [data["step"] for data in drawn[-1]] == [1, 2, 3, 4]
+        results = jobs.parse_results(client.files.content(job.result_files[0]).read())
+        assert results["train_loss"].tolist() == pytest.approx([data["train_loss"] for data in drawn[-1]], abs=1e-4)
+        answers = jobs.ask_all(client, job.fine_tuned_model, [CHATS[0]["messages"][:2]] * 2, max_tokens=5)
+        assert len(answers) == 2 and answers[0] == answers[1]
+        short = client.files.create(file=chat_data.write_chat_file(CHATS[:7], tmp_path / "few.jsonl"), purpose="fine-tune")
+        job = client.fine_tuning.jobs.create(model="tiny", training_file=short.id)
+        with pytest.raises(CourseError, match=r"invalid_n_examples.*has 7 example\(s\), but must have at least 10"):
+            jobs.wait_for_job(client, job.id, poll=0.1)
+
+
+def test_the_study_writes_records_and_continues(tmp_path, monkeypatch, tiny_llama, capsys):  # noqa: F811
+    monkeypatch.setenv("FTCOURSE_SERVICE_MODELS", json.dumps({"smollm2-135m-instruct": str(tiny_llama)}))
+    studies.openai_job(seeds=(5,), profile="smoke", folder=tmp_path)
+    (record,) = records.load_records("openai_job", tmp_path)
+    assert record["settings"]["seed"] == 5 and record["settings"]["num_training"] == 12
+    assert record["settings"]["num_test"] == 2 and record["metrics"]["facts_right"] == 0
+    assert record["metrics"]["tokens_per_second"] * record["seconds"] == pytest.approx(record["settings"]["trained_tokens"])
+    studies.openai_job(seeds=(5,), profile="smoke", folder=tmp_path)
+    assert "already done" in capsys.readouterr().out
+
+
+@pytest.mark.whole_lesson
+def test_the_lesson_runs_at_full(tmp_path, tiny_llama):  # noqa: F811
+    """With the names of OpenAI's models and without its address: the same code, on a service of this machine."""
+    notebook = Path(__file__).parents[1] / "nbs" / "02_openai.ipynb"
+    model = profiles.LESSONS["02_openai"]["full"]["model"]
+    with start_service(tmp_path / "service", {model: str(tiny_llama)}) as service:
+        variables = {"OPENAI_BASE_URL": service.base_url, "OPENAI_API_KEY": service.api_key, "FTCOURSE_PROFILE": "full"}
+        command = ["-m", "papermill", notebook, tmp_path / "executed.ipynb", "-p", "profile", "full", "-k", "python3"]
+        run = subprocess.run([sys.executable, *command, "--no-progress-bar", "--cwd", tmp_path], timeout=900,
+                             env={**os.environ, **variables}, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr[-5000:]
+        client = jobs.connect(service.base_url, service.api_key)
+        tuned = [found.id for found in client.models.list() if found.id.startswith(f"ft:{model}:")]
+        assert len(tuned) == 1 and len(client.files.list().data) == 1  # the model stays, of the files only the results
+
+
+def test_the_lesson_at_full_stops_before_it_reaches_out(tmp_path):
+    """Without an opt-in by name the first cell that would send something ends with a message."""
+    settings = profiles.load_profile("02", "full")
+    with pytest.raises(CourseError, match="would go to api.openai.com"):
+        jobs.open_service(settings.base_url, allow_host=None)
