@@ -393,9 +393,8 @@ def sweep_thresholds(
     kinds = {"all": has_answer | True, "answerable": has_answer, "unanswerable": ~has_answer}
     rows = []
     for threshold in [-np.inf, *np.unique(margins)]:
-        points = np.where(margins > threshold, if_given, ~has_answer)
-        means = {kind: points[own].mean() if own.any() else np.nan for kind, own in kinds.items()}
-        rows.append({"threshold": threshold, **means})
+        points = pd.Series(np.where(margins > threshold, if_given, ~has_answer).astype(float))
+        rows.append({"threshold": threshold, **{kind: points[own].mean() for kind, own in kinds.items()}})
     return pd.DataFrame(rows)
 
 # %% ../nbs/06_question_answering.ipynb #16dc368a

@@ -146,6 +146,48 @@ def write_bert_cased(folder):
     write_card(folder, {"language": "en", "license": "apache-2.0"}, "# BERT base model (cased)")
 
 
+def squad_questions():
+    """Return 60 questions on 12 short paragraphs as rows in the order of SQuAD's columns."""
+    rows = []
+    for number, (town, year) in enumerate(product(["Riga", "Oslo", "Lima", "Accra"], ["1201", "1535", "1872"])):
+        context = f"{town} was founded in {year} by Anna Kerr. " + "Its harbour is old. " * (number % 3) + "Tom Novak rules it."
+        answers = {
+            "Who founded it?": ["Anna Kerr"], "When was it founded?": [year, f"in {year}"],
+            "What was founded?": [town], "Who rules it?": ["Tom Novak"], "Who was the founder?": ["Anna Kerr"],
+        }  # fmt: skip
+        for question, texts in answers.items():
+            starts = [context.index(text) for text in texts]
+            found = {"text": texts, "answer_start": starts}
+            rows.append((f"{len(rows):024x}", town, context, question, found))
+    return rows
+
+
+def write_squad(folder):
+    """Write the schema of rajpurkar/squad; as there, only the questions of the validation have several answers."""
+    rows = squad_questions()
+    first = [(*rest, {name: values[:1] for name, values in answers.items()}) for *rest, answers in rows]
+    columns = {"id": "string", "title": "string", "context": "string", "question": "string", "answers": "answers"}
+    card = {
+        "language": ["en"],
+        "task_categories": ["question-answering"],
+        "pretty_name": "SQuAD",
+        **write_splits(folder, columns, {"train": first[:45], "validation": rows[45:]}),
+    }
+    write_card(folder, card, "# Dataset Card for SQuAD")
+
+
+def write_bert_uncased(folder):
+    """Write google-bert/bert-base-uncased with 2 layers of width 32, random weights and a small vocabulary."""
+    from transformers import BertConfig, BertForMaskedLM
+
+    vocabulary = write_tokenizer(folder, [" ".join(row[2:4]) for row in squad_questions()])
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2
+    )
+    BertForMaskedLM(config).save_pretrained(folder)
+    write_card(folder, {"language": "en", "license": "apache-2.0"}, "# BERT base model (uncased)")
+
+
 REPOSITORIES = {
     "datasets/stanfordnlp/imdb": write_imdb,
     "datasets/uoft-cs/cifar10": write_cifar10,
