@@ -30,17 +30,23 @@ def show(figure, alt):
     Raises:
         ValueError: if `alt` is empty.
     """
-    import matplotlib.pyplot as plt
     from IPython.display import Markdown, display
+
+    data, metadata = _picture(figure, alt)
+    display(data, raw=True, metadata=metadata)
+    display(Markdown(f"*Figure: {alt}*"))
+
+
+def _picture(figure, alt):
+    """Return what a notebook displays for a figure, data and metadata, and close the figure."""
+    import matplotlib.pyplot as plt
 
     if not alt.strip():
         raise ValueError("A figure needs a text alternative: say in a sentence what it shows.")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
     plt.close(figure)
-    data = {"image/png": buffer.getvalue(), "text/plain": alt}
-    display(data, raw=True, metadata={"image/png": {"alt": alt}})
-    display(Markdown(f"*Figure: {alt}*"))
+    return {"image/png": buffer.getvalue(), "text/plain": alt}, {"image/png": {"alt": alt}}
 
 
 def show_scores(scores, label="accuracy"):
@@ -358,6 +364,58 @@ def show_errors(errors, scores):
     axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
     said = "; ".join(f"{kind} {', '.join(f'{label} {n}' for label, n in zip(labels, v))}" for kind, v in counts.items())
     show(figure, f"Entities by label and kind of answer. {said}.")
+
+
+def chat_html(messages):
+    """Return a conversation as HTML: the role of each message in bold letters, then its text.
+
+    Args:
+        messages: list of dictionaries with role and content.
+    """
+    from html import escape
+
+    tints = {"user": TINTS["PER"], "assistant": TINTS["LOC"]}
+    style = "background: {}; color: black; padding: 0.3em 0.6em; margin: 0.2em; border-radius: 0.3em; white-space: pre-wrap"
+    return "".join(
+        f'<p style="{style.format(tints.get(message["role"], "#DDDDDD"))}"><b>{escape(message["role"])}</b> '
+        f'{escape(message["content"] or "")}</p>' for message in messages
+    )  # fmt: skip
+
+
+def live_losses():
+    """Return a function that draws the losses of a job, each time in place of the picture before.
+
+    The function takes a list of dictionaries with step, train_loss and, where there was a validation, valid_loss.
+    """
+    from IPython.display import DisplayHandle, Markdown
+
+    picture, caption = DisplayHandle(), DisplayHandle()
+    put = [picture.display, caption.display]
+
+    def draw(steps):
+        figure, alt = _losses(steps)
+        data, metadata = _picture(figure, alt)
+        put[0](data, raw=True, metadata=metadata)
+        put[1](Markdown(f"*Figure: {alt}*"))
+        put[:] = [picture.update, caption.update]
+
+    return draw
+
+
+def _losses(steps):
+    """Return a figure of the losses of a job, and its text alternative."""
+    import matplotlib.pyplot as plt
+    import pandas as pd
+
+    figure, axes = plt.subplots()
+    axes.plot([row["step"] for row in steps], [row["train_loss"] for row in steps], color=SKY, label="training")
+    checks = [(row["step"], row["valid_loss"]) for row in steps if pd.notna(row.get("valid_loss"))]
+    if checks:
+        axes.plot(*zip(*checks, strict=True), "o-", color=VERMILION, label="validation")
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    axes.legend()
+    said = f"Training loss goes from {steps[0]['train_loss']:.2f} to {steps[-1]['train_loss']:.2f} in {len(steps)} steps."
+    return figure, said + (f" Validation loss ends at {checks[-1][1]:.2f}." if checks else "")
 
 
 def show_windows(windows, answers, length):

@@ -59,6 +59,6 @@ def test_full_uses_the_hub_with_pinned_revisions(lesson):
 def test_local_uses_known_assets_or_data_of_the_package(lesson):
     settings = profiles.load_profile(lesson, "local")
     data = "bigbench-tasks" if settings.data in ("cifar10", "disfl_qa") else settings.data
-    packaged = {path.stem for path in (Path(profiles.__file__).parent / "data").glob("*.txt")}
+    packaged = {path.stem for path in (Path(profiles.__file__).parent / "data").glob("*")}
     assert {settings.model, data} - packaged <= set(profiles.LESSONS[lesson]["assets"]) <= set(assets.ASSETS)
     assert settings.model in assets.ASSETS
