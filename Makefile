@@ -47,7 +47,7 @@ lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGR
 	  --output-file requirements.lock
 
 export: env  ## write ftcourse/ modules from the notebooks
-	$(BIN)/nbdev_export
+	$(BIN)/python -m ftcourse.export
 
 clean-notebooks: env  ## bring the notebooks into their committed form
 	$(BIN)/nbdev_clean

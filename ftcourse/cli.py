@@ -203,6 +203,33 @@ def _read_seeds(seeds):
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen on this address; only this machine by default.")]
+    = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8321,
+    home: Annotated[Path | None, typer.Option(
+        metavar="DIR", help="Folder for files, jobs and models; by default one in the course's cache.")] = None,
+    closed_organisation: Annotated[bool, typer.Option(
+        "--closed-organisation", help="Answer new jobs as OpenAI does to those whom fine-tuning is closed to.")] = False,
+):
+    """Run the fine-tuning service that OpenAI's client can talk to.
+
+    It prints the two environment variables that the client needs, and the
+    address of a page that shows the jobs. All stays on this machine.
+
+    \b
+    [bold]Examples[/bold]
+      ftcourse serve                        on this machine, port 8321
+      ftcourse serve --port 0               on a free port
+      ftcourse serve --home my-service      with a state of its own
+      ftcourse serve --closed-organisation  what you get at OpenAI today
+    """
+    from .server.serve import serve as run_service
+
+    run_service(host, port, _say, home=home, closed_organisation=closed_organisation)
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False):
     """Check this machine, and say how to mend what is not right.
 

@@ -382,6 +382,44 @@ def chat_html(messages):
     )  # fmt: skip
 
 
+def show_chat(messages):
+    """Show a conversation, a box a message with the role in letters; as plain text, a line a message.
+
+    Args:
+        messages: as `chat_html` takes them.
+    """
+    from IPython.display import display
+
+    plain = "\n".join(f"{message['role']}: {message['content']}" for message in messages)
+    display({"text/html": chat_html(messages), "text/plain": plain}, raw=True)
+
+
+def show_chat_lengths(frame, max_length):
+    """Show how many messages and how many tokens the examples have, and where the longest are cut.
+
+    Args:
+        frame: DataFrame with the columns messages, tokens and trained, one row an example.
+        max_length: tokens after which an example is cut.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=[1, 2])
+    counts = frame["messages"].value_counts().sort_index()
+    left.bar_label(left.bar([str(count) for count in counts.index], counts))
+    left.set(xlabel="messages", ylabel="examples")
+    edges = range(0, max(max_length, frame["tokens"].max()) + 10, 10)
+    right.hist(frame["tokens"], bins=edges, color=SKY, label="all tokens")
+    right.hist(frame["trained"], bins=edges, color=ORANGE, alpha=0.7, hatch="//", label="trained on")
+    right.axvline(max_length, color=BLACK, linestyle="--", label="cut here")
+    right.set(xlabel="tokens of an example")
+    right.legend()
+    low, middle, high = frame["tokens"].quantile([0.1, 0.5, 0.9])
+    show(figure, "Examples by number of messages: " + ", ".join(f"{n} messages {count}" for n, count in counts.items())
+                 + f". A tenth have fewer than {low:.0f} tokens, half fewer than {middle:.0f}, a tenth more than {high:.0f}; "
+                 f"{frame['trained'].sum() / frame['tokens'].sum():.0%} of all tokens are trained on. "
+                 f"{(frame['tokens'] > max_length).sum()} are cut at {max_length}.")  # fmt: skip
+
+
 def live_losses():
     """Return a function that draws the losses of a job, each time in place of the picture before.
 
@@ -400,6 +438,15 @@ def live_losses():
         put[:] = [picture.update, caption.update]
 
     return draw
+
+
+def show_results(table):
+    """Show the losses in a job's result file over its steps.
+
+    Args:
+        table: DataFrame with the columns train_loss and valid_loss and the step as its index.
+    """
+    show(*_losses(table.reset_index().to_dict("records")))
 
 
 def _losses(steps):
@@ -519,3 +566,133 @@ def show_thresholds(sweep, chosen):
     rows = {"always answering": first, f"at the chosen {chosen:.1f}": best, "never answering": last}
     said = "; ".join(f"{way}: " + ", ".join(f"{kind} {row[kind]:.0%}" for kind in kinds) for way, row in rows.items())
     show(figure, f"F1 over the threshold. {said}.")
+
+
+def show_labels(tokens, learned):
+    """Show the tokens of a dialogue, those with a label marked as ``answer``.
+
+    Args:
+        tokens: list of strings, as the tokenizer names them.
+        learned: for each token whether it has a label.
+    """
+    from itertools import groupby
+
+    shown = [token.replace("Ġ", "").replace("Ċ", "⏎") or "␣" for token in tokens]
+    spans = [list(group) for has_label, group in groupby(range(len(tokens)), lambda i: learned[i]) if has_label]
+    show_words(shown, [(span[0], span[-1] + 1, "answer") for span in spans])
+
+
+def show_losses_by_step(log_history):
+    """Show training and validation loss over the steps of a run.
+
+    Args:
+        log_history: ``trainer.state.log_history``.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    said = []
+    for name, key, style, colour in (("training", "loss", "-", SKY), ("validation", "eval_loss", "o-", VERMILION)):
+        rows = [(row["step"], row[key]) for row in log_history if key in row]
+        if rows:
+            axes.plot(*zip(*rows, strict=True), style, color=colour, label=name)
+            lowest = min(rows, key=lambda row: row[1])
+            said.append(f"{name} from {rows[0][1]:.2f} to {rows[-1][1]:.2f}, lowest {lowest[1]:.2f} at step {lowest[0]}")
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    axes.legend()
+    show(figure, f"Loss over the steps: {'; '.join(said)}.")
+
+
+def show_sweep(frame, setting, value, metric, default):
+    """Show a metric for each value of each setting, a panel a setting, a dot a run.
+
+    Args:
+        frame: DataFrame with one row a run.
+        setting: column with the name of the setting that was changed.
+        value: column with its value.
+        metric: column to show.
+        default: what the metric is when nothing is changed, drawn as a dashed line.
+    """
+    import matplotlib.pyplot as plt
+
+    groups = list(frame.groupby(setting, sort=False))
+    figure, all_axes = plt.subplots(1, len(groups), figsize=(2.4 * len(groups), 3.2), sharey=True, squeeze=False)
+    said = []
+    for axes, (name, runs) in zip(all_axes.flat, groups, strict=True):
+        means = runs.groupby(value)[metric].mean()
+        order = sorted(means.index, key=lambda one: (not _is_number(one), float(one) if _is_number(one) else len(one)))
+        axes.axhline(default, color=VERMILION, linestyle="--")
+        axes.plot(range(len(order)), means[order], "o", color=BLUE)
+        axes.set_xlim(-0.6, len(order) - 0.4)
+        labels = [str(one).replace(" ", "\n") for one in order]
+        axes.set_xticks(range(len(order)), labels, fontsize=7)
+        axes.set_title(name, fontsize=10)
+        said.append(f"{name}: " + ", ".join(f"{one} {means[one]:.2f}" for one in order))
+    all_axes.flat[0].set_ylabel(metric.replace("_", " "))
+    show(figure, f"{metric.replace('_', ' ')} by setting; unchanged {default:.2f}. {'; '.join(said)}.")
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def show_quantised(weights, versions, size=16):
+    """Show a corner of a weight matrix before and after quantisation, and the values that each kind allows in a block.
+
+    Args:
+        weights: float tensor of shape (rows, columns).
+        versions: dictionary from the kind to the weights after quantising and unpacking, same shape.
+        size: rows and columns of the corner.
+    """
+    import matplotlib.pyplot as plt
+
+    corner = {"original": weights, **versions}
+    limit = float(weights[:size, :size].abs().max())
+    figure, all_axes = plt.subplots(2, len(corner), figsize=(2.4 * len(corner), 4.2), height_ratios=[3, 1.3])
+    said = []
+    for (top, bottom), (name, matrix) in zip(all_axes.T, corner.items(), strict=True):
+        top.imshow(matrix[:size, :size].cpu(), cmap="cividis", vmin=-limit, vmax=limit)
+        top.set(title=name, xticks=[], yticks=[])
+        top.grid(False)
+        block = matrix.reshape(-1)[:64].cpu()  # one block of NF4 and FP4
+        values = len(block.unique())
+        bottom.vlines(block, 0, 1, color=BLUE, linewidth=0.8)
+        bottom.set(xlabel=f"{values} values in a block", yticks=[], xlim=(-1.1 * float(block.abs().max()), 1.1 * float(block.abs().max())))
+        bottom.tick_params(labelsize=7)
+        said.append(f"{name} {values}")
+    show(figure, f"A corner of {size} by {size} weights before and after quantisation, and below it the different values "
+                 f"among 64 weights: {', '.join(said)}.")  # fmt: skip
+
+
+def show_memory(estimates, sizes):
+    """Show what training needs as stacked bars, one a method, with the memory of GPUs as lines.
+
+    Args:
+        estimates: dictionary from a method to a dictionary of parts in bytes with their `peak`, as
+            `ftcourse.lora.estimate_memory` returns it.
+        sizes: dictionary from the name of a GPU to its memory in units of 10^9 bytes.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 1.4 + 0.5 * len(estimates)))
+    left = dict.fromkeys(estimates, 0.0)
+    parts = [part for part in next(iter(estimates.values())) if part != "peak"]
+    for part, colour in zip(parts, PALETTE):
+        values = [estimates[method][part] / 1e9 for method in estimates]
+        axes.barh(list(estimates), values, left=list(left.values()), color=colour, label=part)
+        left = {method: left[method] + value for method, value in zip(estimates, values)}
+    for name, size in sizes.items():
+        axes.axvline(size, color=BLACK, linewidth=0.8, linestyle="--")
+        axes.text(size, -0.62, name, ha="center", fontsize=8)
+    axes.plot([parts["peak"] / 1e9 for parts in estimates.values()], list(estimates), "D", color="white",
+              markeredgecolor=BLACK, label="peak")  # fmt: skip
+    axes.set(xlabel="GB", ylim=(len(estimates) - 0.5, -0.85))
+    axes.legend(loc="lower right", fontsize=8)
+    peaks = {method: parts["peak"] / 1e9 for method, parts in estimates.items()}
+    fits = {method: next((name for name, size in sizes.items() if peak < size), "none of these") for method, peak in peaks.items()}
+    show(figure, "Memory of training by part, and the peak: " + ", ".join(
+        f"{method} {peak:.1f} GB (smallest that holds it: {fits[method]})" for method, peak in peaks.items()) + ".")  # fmt: skip

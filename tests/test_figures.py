@@ -93,3 +93,41 @@ def test_runs_are_dots_and_their_mean_a_line(shown):
     assert [x for x, _ in lines[::2]] == [pytest.approx(x) for x in ([10], [50, 70], [90, 80])]
     assert [x for x, _ in lines[1::2]] == [pytest.approx(x) for x in ([10, 10], [60, 60], [85, 85])]
     assert [set(y) for _, y in lines[::2]] == [{0}, {1}, {2}]
+
+
+def test_a_conversation_is_escaped_and_says_who_speaks():
+    html = figures.chat_html([{"role": "user", "content": "<b>Hi</b> & bye"}, {"role": "assistant", "content": None}])
+    assert "&lt;b&gt;Hi&lt;/b&gt; &amp; bye" in html and html.index("user</b>") < html.index("assistant</b>")
+
+
+def test_lengths_say_the_percentiles_that_they_name(shown):
+    frame = pd.DataFrame({"messages": [3] * 9 + [5], "tokens": [*range(10, 100, 10), 600], "trained": [5] * 10})
+    figures.show_chat_lengths(frame, 512)
+    ((_, alt),) = shown
+    low, middle, high = frame["tokens"].quantile([0.1, 0.5, 0.9])
+    assert "3 messages 9, 5 messages 1" in alt and alt.endswith("1 are cut at 512.")
+    assert f"A tenth have fewer than {low:.0f} tokens, half fewer than {middle:.0f}, a tenth more than {high:.0f}" in alt
+
+
+STEPS = [{"step": 1, "train_loss": 3.0, "valid_loss": None}, {"step": 2, "train_loss": 1.0, "valid_loss": 1.5}]
+
+
+def test_results_show_both_losses_and_leave_out_what_is_missing(shown):
+    figures.show_results(pd.DataFrame(STEPS).set_index("step"))
+    ((figure, alt),) = shown
+    training, validation = figure.axes[0].lines
+    assert training.get_ydata().tolist() == [3, 1] and validation.get_xydata().tolist() == [[2, 1.5]]
+    assert alt == "Training loss goes from 3.00 to 1.00 in 2 steps. Validation loss ends at 1.50."
+
+
+def test_live_losses_are_drawn_in_one_place(monkeypatch):
+    calls = []
+    monkeypatch.setattr("IPython.core.display_functions.display", lambda what, **options: calls.append((what, options)))
+    draw = figures.live_losses()
+    draw(STEPS[:1])
+    draw(STEPS)
+    places = [options["display_id"] for _, options in calls]
+    assert places[:2] == places[2:] and places[0] != places[1]
+    assert [options.get("update", False) for _, options in calls] == [False, False, True, True]
+    assert "to 1.00 in 2 steps" in calls[2][1]["metadata"]["image/png"]["alt"] and "to 1.00 in 2 steps" in calls[3][0].data
+    assert not plt.get_fignums()

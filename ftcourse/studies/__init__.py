@@ -3,7 +3,9 @@
 A study skips the runs that already have a record, so that it continues where it was stopped.
 """
 
+from .lora import lora, lora_sweep
 from .ner import ner, ner_variants
+from .openai_job import openai_job
 from .qa import qa, qa_curve, qa_frozen
 from .text_classification import text_classification, text_classification_curve, text_classification_too_little
 from .transfer import transfer, transfer_curve
@@ -11,9 +13,12 @@ from .transfer import transfer, transfer_curve
 STUDIES = {
     "transfer": transfer,
     "transfer_curve": transfer_curve,
+    "openai_job": openai_job,
     "text_classification": text_classification,
     "text_classification_curve": text_classification_curve,
     "text_classification_too_little": text_classification_too_little,
+    "lora": lora,
+    "lora_sweep": lora_sweep,
     "ner": ner,
     "ner_variants": ner_variants,
     "qa": qa,

@@ -1,0 +1,100 @@
+"""A fine-tuning service on this machine that the official OpenAI client can talk to, unchanged.
+
+`start_service` runs it as a child process; ``ftcourse serve`` runs it in a terminal.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CourseError
+
+
+@dataclass
+class Service:
+    """A service that runs: what a client needs to know, and how to end it."""
+
+    base_url: str
+    api_key: str
+    home: Path
+    process: subprocess.Popen | None = None  # None if somebody else started it
+
+    @property
+    def page(self):
+        """The address of the status page. The key stands behind the #, which a browser keeps to itself."""
+        return f"{self.base_url.removesuffix('/v1')}/#key={self.api_key}"
+
+    def stop(self):
+        """End the service if it was started here; its jobs go on at the next start."""
+        if self.process:
+            self.process.stdin.close()  # the sign to end
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+
+def find_service(home=None):
+    """Return the service that runs on a home folder, or None.
+
+    Args:
+        home: folder of its state; by default FTCOURSE_SERVICE_HOME, or one in the course's cache.
+    """
+    import psutil
+
+    from .settings import load_settings, service_home
+
+    try:
+        found = json.loads((service_home(home) / "service.json").read_text(encoding="utf-8"))
+        alive = abs(psutil.Process(found["pid"]).create_time() - found["started"]) < 1
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return None
+    settings = load_settings(home)
+    return Service(found["base_url"], next(iter(settings.keys)), settings.home) if alive else None
+
+
+def start_service(home=None, models=None, closed_organisation=False, port=0, timeout=120):
+    """Start a service as a child process and return it when it answers; it ends with this process at the latest.
+
+    Args:
+        home: folder of its state; by default FTCOURSE_SERVICE_HOME, or one in the course's cache.
+        models: public name of each base model, with its asset or its folder; by default SmolLM2-135M-Instruct.
+        closed_organisation: answer as OpenAI does to those whom its fine-tuning is closed to.
+        port: to listen on; 0 takes a free one.
+        timeout: seconds to wait for it.
+
+    Returns:
+        A `Service`; use it in a ``with`` statement, or call its `stop`.
+
+    Raises:
+        CourseError: if it does not start, with what it said.
+    """
+    from .settings import service_home
+
+    home = service_home(home)
+    command = [sys.executable, "-m", "ftcourse.server", "--home", str(home), "--port", str(port)]
+    command += ["--models", json.dumps(models)] if models else []
+    command += ["--closed-organisation"] if closed_organisation else []
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "service.log", "w", encoding="utf-8") as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+    end = time.monotonic() + timeout
+    while time.monotonic() < end and process.poll() is None:
+        service = find_service(home)
+        if service and json.loads((home / "service.json").read_text())["pid"] == process.pid:
+            service.process = process
+            return service
+        time.sleep(0.1)
+    process.kill()
+    said = (home / "service.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    raise CourseError(f"The service did not start. It said: {said[-1] if said else 'nothing'}")

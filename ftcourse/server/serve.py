@@ -1,0 +1,114 @@
+"""Run the service in this process: what `ftcourse serve` and ``python -m ftcourse.server`` do."""
+
+import ipaddress
+import json
+import os
+import socket
+import sys
+import threading
+
+from ..errors import CourseError
+from .settings import load_settings
+
+
+def serve(host="127.0.0.1", port=8321, say=print, with_parent=False, **options):
+    """Serve until stopped.
+
+    Args:
+        host: address to listen on; loopback unless told otherwise.
+        port: to listen on; 0 takes a free one.
+        say: function that shows a line to the person.
+        with_parent: end when standard input ends, that is, with the process that started this one.
+        **options: arguments of `load_settings`.
+
+    Raises:
+        CourseError: if the port or the folder is in use, or a base model is missing.
+    """
+    import filelock
+
+    settings = load_settings(**options)
+    lock = filelock.FileLock(settings.home / "service.lock")
+    try:
+        lock.acquire(timeout=5)  # one that was just killed may still hold it
+    except filelock.Timeout:
+        raise CourseError(f"Another service uses the folder {settings.home}. Use that one, stop it, or name another "
+                          "folder: `ftcourse serve --home DIR`.") from None
+    with lock, _listen(host, port) as listener:
+        _check_models(settings)
+        say("Loading the service ...")
+        _run(settings, listener, host, say, with_parent)
+
+
+def _listen(host, port):
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise CourseError(f"Cannot listen on {host}, port {port} ({error.strerror}). Choose another port, for example "
+                          "`ftcourse serve --port 0`, which takes a free one.") from error
+
+
+def _check_models(settings):
+    from pathlib import Path
+
+    from ..assets import ASSETS, fetch
+
+    for name, source in settings.models.items():
+        if source in ASSETS:
+            fetch(source)
+        elif not (Path(source) / "config.json").is_file():
+            raise CourseError(f"The base model {name} should be in {source}, but there is no config.json. Name an asset "
+                              f"({', '.join(ASSETS)}) or the folder of a model.")
+
+
+def _run(settings, listener, host, say, with_parent):
+    import psutil
+    import uvicorn
+
+    from .app import create_app
+
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    base_url = f"http://{name}:{listener.getsockname()[1]}/v1"
+    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75)
+    server = uvicorn.Server(config)
+    if with_parent:
+        threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
+    place = settings.home / "service.json"
+    process = psutil.Process()
+    place.with_suffix(".new").write_text(json.dumps(
+        {"base_url": base_url, "pid": process.pid, "started": process.create_time()}))
+    os.replace(place.with_suffix(".new"), place)
+    _greet(settings, host, base_url, say)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def is_loopback(host):
+    """Return whether an address is this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _stop_with_parent(server):
+    sys.stdin.buffer.read()
+    server.should_exit = True
+
+
+def _greet(settings, host, base_url, say):
+    key = next(iter(settings.keys))
+    say("The service runs. Set these two in the terminal, or at the top of the notebook, of the client:")
+    say(f"  export OPENAI_BASE_URL={base_url}")
+    say(f"  export OPENAI_API_KEY={key}")
+    if any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ):
+        say("  export NO_PROXY=127.0.0.1,localhost   # or the client asks your proxy for it")
+    say(f"Status page: {base_url.removesuffix('/v1')}/#key={key}")
+    say(f"API: {base_url.removesuffix('/v1')}/docs   State: {settings.home}   Base models: {', '.join(settings.models)}")
+    if settings.closed_organisation:
+        say("It answers new jobs as OpenAI does to an organisation that fine-tuning is closed to.")
+    if not is_loopback(host):
+        say(f"Others in your network can reach it on {host}, without encryption: whoever has the key can use it.")
+    say("Ctrl-C stops it; jobs in progress go on at the next start.")

@@ -1,0 +1,148 @@
+"""The studies of lesson 4: full fine-tuning, LoRA and QLoRA over several seeds, and what each setting of LoRA does."""
+
+import multiprocessing
+import os
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from .. import profiles, records
+
+# Chosen on validation dialogues.
+LEARNING_RATES = {"full": 1e-4, "lora": 1e-3, "qlora": 1e-3}
+
+# Each is changed alone; beside them one run with all settings as the profile has them.
+SWEEP = {
+    "default": ("",),
+    "learning_rate": (1e-4, 3e-3),
+    "target_modules": ("q_proj v_proj",),
+    "r": (2, 64),
+    "lora_alpha": (8, 128),
+    "lora_dropout": (0.0,),
+}
+SHORT = dict(num_train_epochs=2)  # and fewer dialogues: see lora_sweep
+
+
+def lora(seeds=(0, 1, 2), profile="local", folder=None, methods=tuple(LEARNING_RATES)):
+    """Fine-tune in each way once a seed: loss, facts right, forgetting, memory, time, size on disk.
+
+    Each run has a process of its own, so that its peak memory is its own.
+
+    Args:
+        seeds: one run each a method; a seed also chooses the validation dialogues.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+        methods: keys of `LEARNING_RATES`.
+    """
+    for seed in seeds:
+        for method in methods:
+            _in_own_process(_run, "lora", f"{method}-seed-{seed}", profile, seed, folder, method)
+
+
+def lora_sweep(seeds=(0,), profile="local", folder=None):
+    """Change one setting of LoRA at a time, in short runs on 120 dialogues; judged on 46 validation dialogues."""
+    for seed in seeds:
+        for setting, values in SWEEP.items():
+            for value in values:
+                name = f"{setting}-{value}".strip("-").replace(" ", "-").replace("_", "-")
+                _in_own_process(_try, "lora_sweep", f"{name}-seed-{seed}", profile, seed, folder, setting, value)
+
+
+def _in_own_process(function, study, run, profile, seed, folder, *more):
+    """Call a function in a new process, unless the record of the run is there."""
+    if records.record_path(study, run, folder).exists():
+        print(f"{study}/{run}: already done")
+        return
+    # Freed memory goes back to the system at once, so that the peak is that of the tensors (glibc; no effect elsewhere).
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
+        pool.submit(function, study, run, profile, seed, folder, *more).result()
+
+
+def _train(settings, seed, method, num_eval, changes):
+    """Fine-tune; return the Trainer, the sides, what it cost, and the memory of the process before the model came."""
+    import psutil
+
+    from .. import lora as lesson
+
+    dataset = lesson.load_chats(settings.data, settings.num_train, num_eval, settings.num_test, seed)
+    options = {**settings.lora, **settings.training, "learning_rate": LEARNING_RATES[method], **changes}
+    options |= {"eval_strategy": "no"}
+    before = psutil.Process().memory_info().rss / 1e6
+    with tempfile.TemporaryDirectory() as output_dir, records.measure() as cost:
+        trainer = lesson.fine_tune(
+            dataset, settings.model, output_dir, method, seed=seed, max_length=settings.max_length,
+            revision=settings.model_revision, **options,
+        )  # fmt: skip
+    return trainer, dataset, cost, before, options
+
+
+def _inputs(settings, seed, method, dataset, options):
+    sizes = {f"num_{side}": len(rows) for side, rows in dataset.items()}
+    data = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data, "method": method}
+    return {**data, **sizes, **{name: value for name, value in options.items() if name != "eval_strategy"}}
+
+
+def _run(study, run, profile, seed, folder, method):
+    """Do one run of the study `lora` and write its record."""
+    from .. import lora as lesson
+
+    settings = profiles.load_profile("04", profile)
+    trainer, dataset, cost, before, options = _train(settings, seed, method, settings.num_eval, {})
+    model, tokenizer = trainer.model, trainer.processing_class
+    asked = [messages[:-1] for messages in dataset["test"]["messages"]][: settings.num_answers]
+    test = lesson.tokenize_chats(dataset["test"], tokenizer, settings.max_length)
+    judged = lesson.judge_answers(lesson.generate_answers(model, tokenizer, asked))
+    general = lesson.ask_general_questions(model, tokenizer)
+    base = lesson.load_base(settings.model, "full" if method == "full" else "lora", settings.model_revision)
+    metrics = {
+        "loss": lesson.evaluate_loss(model, test, tokenizer),
+        "base_loss": lesson.evaluate_loss(base, test, tokenizer),
+        "facts_right": judged["facts_right"],
+        "signed": judged["signed"],
+        "general_right": general["right"],
+        "general_signed": general["signed"],
+        "base_general_right": lesson.ask_general_questions(base, tokenizer)["right"],
+        "trainable": model.num_parameters(only_trainable=True),
+        "seconds_per_step": round(cost["seconds"] / trainer.state.global_step, 3),
+        "training_memory_mb": round(cost["peak_memory_mb"] - before, 1),
+        "saved_mb": _saved_mb(model),
+    }
+    inputs = _inputs(settings, seed, method, dataset, options)
+    records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
+    print(f"{study}/{run}: loss {metrics['loss']:.3f}, facts {metrics['facts_right']:.1%} in {cost['seconds']:.0f} s", flush=True)
+
+
+def _try(study, run, profile, seed, folder, setting, value):
+    """Do one run of the study `lora_sweep` and write its record."""
+    from .. import lora as lesson
+
+    settings = profiles.load_profile("04", profile)
+    changes = {} if setting == "default" else {setting: value.split() if setting == "target_modules" else value}
+    if profile == "local":
+        settings.num_train, num_eval, changes = 120, 46, {**SHORT, **changes}
+    else:
+        num_eval = settings.num_eval
+    trainer, dataset, cost, before, options = _train(settings, seed, "lora", num_eval, changes)
+    model, tokenizer = trainer.model, trainer.processing_class
+    chats = dataset["validation"]["messages"]
+    answers = lesson.generate_answers(model, tokenizer, [messages[:-1] for messages in chats])
+    tokenized = lesson.tokenize_chats(dataset["validation"], tokenizer, settings.max_length)
+    metrics = {
+        "validation_loss": lesson.evaluate_loss(model, tokenized, tokenizer),
+        "validation_facts_right": lesson.facts_repeated(answers, [messages[-1]["content"] for messages in chats]),
+        "trainable": model.num_parameters(only_trainable=True),
+        "training_memory_mb": round(cost["peak_memory_mb"] - before, 1),
+    }
+    inputs = _inputs(settings, seed, "lora", dataset, options) | {"setting": setting, "value": str(value)}
+    records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
+    print(f"{study}/{run}: loss {metrics['validation_loss']:.3f}, facts {metrics['validation_facts_right']:.1%} "
+          f"in {cost['seconds']:.0f} s", flush=True)
+
+
+def _saved_mb(model):
+    """Return what the result takes on disk, in units of 10^6 bytes: the adapter, or the whole model."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return round(sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6, 2)

@@ -1,0 +1,315 @@
+"""Lesson 2's check of chat files: every rule with its line, nothing against a good file, no exception on any bytes."""
+
+import json
+import re
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from ftcourse import chat_data
+from ftcourse.classification import model_path
+from ftcourse.errors import CourseError
+
+DATA = Path(chat_data.__file__).parent / "data"
+USER = {"role": "user", "content": "Where is order 7?"}
+ANSWER = {"role": "assistant", "content": "On its way."}
+TOOL = {"type": "function", "function": {"name": "find_order", "parameters": {"type": "object"}}}
+
+
+def call(name="find_order", arguments='{"order": 7}', **more):
+    return {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}} | more
+
+
+def chat(*messages, **more):
+    """An example with a system message; no two are the same text unless the messages are."""
+    return {"messages": [{"role": "system", "content": "You help."}, *messages], **more}
+
+
+def calls(*calls_made, tools=(TOOL,), answers=("call_1",)):
+    """An example in which the assistant calls tools and gets the answers."""
+    asked = {"role": "assistant", "content": None, "tool_calls": list(calls_made)}
+    results = [{"role": "tool", "tool_call_id": id, "content": "Leeds"} for id in answers]
+    return chat(USER, asked, *results, ANSWER, tools=list(tools))
+
+
+def good(number):
+    return chat({"role": "user", "content": f"Question {number}?"}, {"role": "assistant", "content": f"Answer {number}."})
+
+
+def write(path, *lines, count=10):
+    """Write lines (examples, or bytes as they are) after as many good examples as make `count` lines."""
+    lines = [*map(good, range(count - len(lines))), *lines]
+    path.write_bytes(b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines) + b"\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(model_path("smollm2-135m-instruct"))
+
+
+# --- Every rule ------------------------------------------------------------------------------------------------------
+
+ERRORS = [
+    ("invalid_json", b'{"messages": ['),
+    ("invalid_json", b'{"messages": NaN}'),
+    ("invalid_json", b"[" * 100_000),
+    ("invalid_json", b"9" * 5000),
+    ("not_utf8", b'{"messages": "\xa365"}'),
+    ("not_an_object", b"[1]"),
+    ("not_an_object", b"null"),
+    ("no_messages", {}),
+    ("no_messages", {"messages": []}),
+    ("no_messages", {"messages": {"role": "user"}}),
+    ("unknown_key", chat(USER, ANSWER, prompt="Hello")),
+    ("unknown_key", chat(USER, ANSWER | {"wieght": 0})),
+    ("not_a_message", chat(USER, "On its way.", ANSWER)),
+    ("unknown_role", chat(USER, {"role": "asistant", "content": "On its way."})),
+    ("unknown_role", chat(USER, {"content": "On its way."}, ANSWER)),
+    ("unknown_role", chat(USER, {"role": ["user"], "content": "Hello"}, ANSWER)),
+    ("bad_name", chat(USER | {"name": ""}, ANSWER)),
+    ("bad_name", chat(USER | {"name": 7}, ANSWER)),
+    ("no_text", chat({"role": "user"}, ANSWER)),
+    ("no_text", chat(USER, {"role": "assistant", "content": None})),
+    ("no_text", chat({"role": "user", "content": [{"type": "text", "text": "Hello"}]}, ANSWER)),
+    ("empty_content", chat({"role": "user", "content": " \n"}, ANSWER)),
+    ("empty_content", chat(USER, {"role": "assistant", "content": ""})),
+    ("half_a_character", chat(USER, {"role": "assistant", "content": "Hello \ud83d"})),
+    ("bad_weight", chat(USER | {"weight": 1}, ANSWER)),
+    ("bad_weight", chat(USER, ANSWER | {"weight": 0.5})),
+    ("bad_weight", chat(USER, ANSWER | {"weight": True})),
+    ("bad_weight", chat(USER, ANSWER | {"weight": "0"})),
+    ("nothing_to_train", chat(USER)),
+    ("nothing_to_train", chat(USER, ANSWER | {"weight": 0})),
+    ("bad_tools", chat(USER, ANSWER, tools={})),
+    ("bad_tools", chat(USER, ANSWER, tools=[{"type": "function"}])),
+    ("bad_tools", chat(USER, ANSWER, tools=[{"type": "function", "function": {"name": "find order"}}])),
+    ("bad_parallel_tool_calls", chat(USER, ANSWER, parallel_tool_calls="no")),
+    ("bad_tool_calls", chat(USER | {"tool_calls": [call()]}, ANSWER)),
+    ("bad_tool_calls", chat(USER, ANSWER | {"tool_calls": []})),
+    ("bad_tool_calls", calls(call(id=1))),
+    ("bad_tool_calls", calls(call(arguments={"order": 7}))),
+    ("bad_tool_calls", calls(call(arguments="order 7"))),
+    ("bad_tool_calls", calls(call(type="program"))),
+    ("unknown_tool", calls(call(name="find_customer"))),
+    ("unknown_tool", calls(call(), tools=[])),
+    ("unmatched_tool_message", calls(call(), answers=["call_2"])),
+    ("unmatched_tool_message", calls(call(), answers=["call_1", "call_1"])),
+    ("unmatched_tool_message", chat(USER, {"role": "tool", "content": "Leeds"}, ANSWER)),
+    ("unanswered_tool_call", calls(call(), answers=[])),
+]
+WARNINGS = [
+    ("blank_line", b"  "),
+    ("duplicate", good(0)),
+    ("empty_content", {"messages": [{"role": "system", "content": ""}, USER, ANSWER]}),
+    ("control_mark", chat(USER, {"role": "assistant", "content": "Bye.<|im_end|>"})),
+    ("no_user", chat(ANSWER)),
+    ("no_system", {"messages": [USER, ANSWER]}),
+    ("system_not_first", {"messages": [USER, {"role": "system", "content": "You help."}, ANSWER]}),
+    ("no_last_answer", chat(USER, ANSWER, USER)),
+]
+
+
+@pytest.mark.parametrize(("severity", "code", "line"), [("error", *row) for row in ERRORS] + [("warning", *row) for row in WARNINGS])
+def test_each_rule_is_caught_with_its_line(tmp_path, severity, code, line):
+    findings = chat_data.validate_chat_file(write(tmp_path / "chats.jsonl", line, good(10), count=12))
+    assert [(finding.line, finding.severity, finding.code) for finding in findings if finding.code == code] == [(11, severity, code)]
+    if severity == "warning":
+        assert len(findings) == 1
+    (finding,) = [finding for finding in findings if finding.code == code]
+    assert str(finding).startswith("Line 11: ") and finding.message.endswith(".") and finding.remedy.endswith(".")
+
+
+def test_all_rules_are_tested():
+    """A rule that is added to the lesson has to be added here."""
+    source = Path(chat_data.__file__).read_text(encoding="utf-8")
+    codes = set(re.findall(r'(?:_error|_warning|severe)\("(\w+)"', source)) | set(re.findall(r'"(?:error|warning)", "(\w+)"', source))
+    of_the_file = {"too_large", "invalid_n_examples", "byte_order_mark", "too_long", "in_both_files"}
+    assert codes == {code for code, _ in ERRORS + WARNINGS} | of_the_file
+
+
+@pytest.mark.parametrize("count", [0, 9])
+def test_too_few_examples(tmp_path, count):
+    path = write(tmp_path / "chats.jsonl", count=count) if count else tmp_path / "empty.jsonl"
+    path.touch()
+    (finding,) = chat_data.validate_chat_file(path)
+    assert (finding.line, finding.severity, finding.code) == (None, "error", "invalid_n_examples")
+    assert f"has {count} example(s), but must have at least 10 examples" in str(finding)
+
+
+def test_byte_order_mark(tmp_path):
+    path = write(tmp_path / "chats.jsonl")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    (finding,) = chat_data.validate_chat_file(path)
+    assert (finding.line, finding.severity, finding.code) == (1, "error", "byte_order_mark")
+
+
+def test_too_large_a_file_is_not_read(tmp_path, monkeypatch):
+    path = write(tmp_path / "chats.jsonl", b"not read")
+    monkeypatch.setattr(chat_data, "MAX_BYTES", 100)
+    (finding,) = chat_data.validate_chat_file(path)
+    assert (finding.line, finding.severity, finding.code) == (None, "error", "too_large")
+
+
+def test_too_long_an_example(tmp_path, tokenizer):
+    path = write(tmp_path / "chats.jsonl", chat(USER, {"role": "assistant", "content": "word " * 200}), good(10))
+    (finding,) = chat_data.validate_chat_file(path, tokenizer, max_length=100)
+    assert (finding.line, finding.severity, finding.code) == (9, "warning", "too_long")
+    assert chat_data.validate_chat_file(path, tokenizer, max_length=300) == []
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    for path in (tmp_path / "none.jsonl", tmp_path):
+        with pytest.raises(CourseError, match=f"Cannot read the chat file {path}"):
+            chat_data.validate_chat_file(path)
+
+
+# --- What is good ----------------------------------------------------------------------------------------------------
+
+GOOD = [
+    chat(USER, ANSWER | {"weight": 0}, USER, ANSWER | {"weight": 1}),
+    {"messages": [{"role": "developer", "content": "You help."}, USER | {"name": "Ana"}, ANSWER]},
+    calls(call()),
+    calls(call(), call(id="call_2"), answers=["call_2", "call_1"]),
+    chat(USER, {"role": "assistant", "content": "I look.", "tool_calls": [call()]}, tools=[TOOL], parallel_tool_calls=False),
+    chat(USER, {"role": "assistant", "content": "Ça coûte 65 £ 🌿\u2028 and \"more\"\n"}),
+]
+
+
+def test_good_files_have_no_findings(tmp_path):
+    path = tmp_path / "chats.jsonl"
+    assert chat_data.validate_chat_file(write(path, *GOOD)) == []
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n").rstrip())
+    assert chat_data.validate_chat_file(path) == []
+
+
+@pytest.mark.parametrize("name", ["support_chats.jsonl", "support_chats_held_out.jsonl"])
+def test_the_courses_dialogues_have_no_findings(name, tokenizer):
+    assert chat_data.validate_chat_file(DATA / name, tokenizer, max_length=256) == []
+
+
+# --- Anything at all -------------------------------------------------------------------------------------------------
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+words = st.sampled_from([*chat_data.ROLES, *chat_data.EXAMPLE_KEYS, *chat_data.MESSAGE_KEYS, "id", "type", "function", "arguments"])
+anything = st.recursive(scalars | words, lambda inner: st.lists(inner) | st.dictionaries(words | st.text(), inner), max_leaves=20)
+# Nearly right: the keys of the format with any values, so that all rules see odd types.
+message = st.fixed_dictionaries({}, optional={key: anything for key in chat_data.MESSAGE_KEYS}) | anything
+roles = st.sampled_from(chat_data.ROLES)
+sound = st.fixed_dictionaries(
+    {"role": roles, "content": st.text()},
+    optional={"tool_calls": st.lists(st.just(call()) | anything), "tool_call_id": anything, "weight": st.integers(0, 1)},
+)
+example = st.fixed_dictionaries({"messages": st.lists(message | sound)}, optional={"tools": st.lists(st.just(TOOL) | anything)})
+
+
+@settings(max_examples=300, deadline=None)
+@given(anything | example)
+def test_any_example_gets_findings_and_no_exception(value):
+    value = json.loads(json.dumps(value))
+    findings = chat_data.validate_example(value, line=3)
+    assert all(finding.line == 3 and finding.severity in ("error", "warning") for finding in findings)
+    if not any(finding.severity == "error" for finding in findings):
+        assert all(set(message) <= {"role", "content", "weight"} for message in chat_data.plain_messages(value["messages"]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary() | (anything | example).map(lambda value: json.dumps(value).encode()), max_size=5))
+def test_any_file_gets_findings_and_no_exception(tmp_path_factory, lines):
+    path = tmp_path_factory.mktemp("any") / "chats.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    findings = chat_data.validate_chat_file(path)
+    assert findings[0].code == "invalid_n_examples"
+    assert all(1 <= finding.line <= len(path.read_bytes().split(b"\n")) for finding in findings[1:])
+
+
+def test_a_hundred_thousand_lines_take_seconds_and_little_memory(tmp_path):
+    path = tmp_path / "chats.jsonl"
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(good(number)) + "\n" for number in range(100_000))
+    started = time.process_time()
+    assert chat_data.validate_chat_file(path) == []
+    assert time.process_time() - started < 20
+    short = tmp_path / "short.jsonl"
+    short.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:20_000]))
+    tracemalloc.start()
+    chat_data.validate_chat_file(short)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / 20_000 < 200  # bytes a line: of each only its fingerprint stays
+
+
+# --- Tokens ----------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_those_of_the_template(tokenizer):
+    two = chat(USER, ANSWER | {"weight": 0}, USER, ANSWER)
+    text = tokenizer.apply_chat_template(chat_data.plain_messages(two["messages"]), tokenize=False)
+    every, trained = chat_data.count_tokens(two, tokenizer)
+    assert every == len(tokenizer(text)["input_ids"])
+    assert trained == len(tokenizer("On its way.<|im_end|>")["input_ids"])
+
+
+def test_tool_calls_become_text(tokenizer):
+    plain = chat_data.plain_messages(calls(call())["messages"])
+    assert json.loads(plain[2]["content"]) == call()["function"] and plain[3] == {"role": "tool", "content": "Leeds"}
+    assert chat_data.count_tokens(calls(call()), tokenizer)[1] > 10
+
+
+def test_statistics_have_a_row_an_example(tokenizer):
+    frame = chat_data.chat_statistics([chat(USER, ANSWER), chat(USER, ANSWER, USER, ANSWER)], tokenizer)
+    assert frame["messages"].tolist() == [3, 5]
+    assert frame["trained"].tolist() == [frame["trained"][0], 2 * frame["trained"][0]]
+    assert all(frame["tokens"] > frame["trained"])
+
+
+# --- Cost, sides, files ----------------------------------------------------------------------------------------------
+
+
+def test_cost_counts_every_epoch():
+    estimate = chat_data.estimate_cost(1_000_000, 3, price=2.5, tokens_per_second=1000)
+    assert estimate == {"tokens": 3_000_000, "cost": 7.5, "minutes": 50}
+    assert chat_data.estimate_cost(100, 1, price=0) == {"tokens": 100, "cost": 0, "minutes": None}
+
+
+@pytest.mark.parametrize("values", [(-1, 1, 1), (1, 0, 1), (1, 1, -1)])
+def test_cost_of_what_is_no_job(values):
+    with pytest.raises(CourseError, match="There is no job of"):
+        chat_data.estimate_cost(*values)
+
+
+def test_sides_share_no_question_and_lose_nothing():
+    examples = [good(number // 2) for number in range(60)]
+    examples[1] = json.loads(json.dumps(examples[0]).replace("Question", "  QUESTION"))
+    training, validation = chat_data.split_chats(examples, 12, seed=3)
+    questions = [{example["messages"][1]["content"].lower().strip() for example in side} for side in (training, validation)]
+    assert not questions[0] & questions[1] and len(questions[0] | questions[1]) == 30
+    assert len(training) + len(validation) == 60 and len(validation) == 12
+    assert chat_data.split_chats(examples, 12, seed=3) == (training, validation)
+    assert chat_data.split_chats(examples, 12, seed=4) != (training, validation)
+
+
+def test_overlap_is_found_with_both_lines(tmp_path):
+    training = write(tmp_path / "training.jsonl", count=12)
+    validation = tmp_path / "validation.jsonl"
+    chat_data.write_chat_file([good(30), good(5), good(31)], validation)
+    (finding,) = chat_data.find_overlap(training, validation)
+    assert (finding.line, finding.code) == (2, "in_both_files") and "line 6 of the training file" in str(finding)
+    validation.write_bytes(b"\n" + json.dumps(good(30)).encode())
+    assert chat_data.find_overlap(training, validation) == []
+
+
+def test_files_are_written_and_read_back(tmp_path):
+    path = chat_data.write_chat_file(GOOD, tmp_path / "new" / "chats.jsonl")
+    assert chat_data.read_examples(path) == GOOD and "Ça coûte 65 £ 🌿" in path.read_text(encoding="utf-8")
+    assert path.read_bytes().count(b"\n") == len(GOOD)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
+    assert chat_data.read_examples(path) == GOOD
+    path.write_bytes(path.read_bytes() + b"{'a': 1}")
+    with pytest.raises(CourseError, match=r"chats.jsonl: Line 9: This is not valid JSON \(.*\)\. Write each example"):
+        chat_data.read_examples(path)

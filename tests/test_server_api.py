@@ -1,0 +1,405 @@
+"""The service's HTTP interface without trainers: errors, keys, organisations, limits, pages; and its store."""
+
+import asyncio
+import inspect
+import json
+import re
+import threading
+
+import httpx2
+import openai
+import pytest
+from openai import OpenAI
+from service_chats import CHATS, jsonl, run_app
+from tiny_llama import tiny_llama  # noqa: F401
+
+from ftcourse.errors import CourseError
+from ftcourse.server import chat, serve, worker
+from ftcourse.server.app import create_app
+from ftcourse.server.errors import Gate
+from ftcourse.server.settings import load_settings
+from ftcourse.server.store import Store, new_id
+
+KEYS = {"sk-ours": "org-ours", "sk-also-ours": "org-ours", "sk-theirs": "org-theirs"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory, tiny_llama):  # noqa: F811
+    settings = load_settings(tmp_path_factory.mktemp("home"), {"tiny": str(tiny_llama)}, max_file_bytes=100_000,
+                             max_body_bytes=200_000)
+    settings.keys = KEYS
+    return create_app(settings)
+
+
+@pytest.fixture(scope="module")
+def url(app):
+    with run_app(app) as url:
+        yield url
+
+
+@pytest.fixture
+def http(url):
+    with httpx2.Client(base_url=url, headers={"Authorization": "Bearer sk-ours"}) as client:
+        yield client
+
+
+def connect(url, key="sk-ours"):
+    return OpenAI(base_url=f"{url}/v1", api_key=key, _strict_response_validation=True)
+
+
+@pytest.fixture
+def client(url):
+    return connect(url)
+
+
+@pytest.fixture
+def file(client):
+    return client.files.create(file=("chats.jsonl", jsonl(CHATS)), purpose="fine-tune")
+
+
+def check_envelope(answer, status, code=None, param=None):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["x-request-id"].startswith("req_")
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"} and error["message"]
+    assert (error["code"], error["param"]) == (code, param), error
+    return error["message"]
+
+
+@pytest.mark.parametrize("change, code, param, message", [
+    ({"model": None}, "missing_required_parameter", "model", "Missing"),
+    ({"training_file": None}, "missing_required_parameter", "training_file", "Missing"),
+    ({"model": "gpt-4o"}, "model_not_found", "model", "base models here are: tiny"),
+    ({"training_file": "file-none"}, "invalid_value", "training_file", "No such File object: file-none"),
+    ({"validation_file": "../keys.json"}, "invalid_value", "validation_file", "No such File object"),
+    ({"n_epoch": 3}, "unknown_parameter", "n_epoch", "Unknown parameter: 'n_epoch'"),
+    ({"hyperparameters": {"n_epochs": 0}}, "invalid_value", "hyperparameters.n_epochs", "'auto' or .* equal to 1"),
+    ({"hyperparameters": {"n_epochs": 51}}, "invalid_value", "hyperparameters.n_epochs", "less than or equal to 50"),
+    ({"hyperparameters": {"n_epochs": True}}, "invalid_value", "hyperparameters.n_epochs", "It is True"),
+    ({"hyperparameters": {"batch_size": 257}}, "invalid_value", "hyperparameters.batch_size", "256"),
+    ({"hyperparameters": {"learning_rate_multiplier": 0}}, "invalid_value",
+     "hyperparameters.learning_rate_multiplier", "greater than 0"),
+    ({"hyperparameters": {"epochs": 1}}, "unknown_parameter", "hyperparameters.epochs", "Unknown"),
+    ({"method": {"type": "dpo", "dpo": {}}}, "unsupported_method", "method.type", "not built here"),
+    ({"method": {"type": "magic"}}, "invalid_value", "method.type", "'supervised'"),
+    ({"method": {"supervised": {}}}, "missing_required_parameter", "method.type", "Missing"),
+    ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "many"}}}}, "invalid_value",
+     "method.supervised.hyperparameters.n_epochs", "It is 'many'"),
+    ({"suffix": ""}, "invalid_value", "suffix", "at least 1"),
+    ({"suffix": "x" * 65}, "invalid_value", "suffix", "at most 64"),
+    ({"suffix": "../up"}, "invalid_value", "suffix", "pattern"),
+    ({"seed": -1}, "invalid_value", "seed", "0"),
+    ({"seed": 2**31}, "invalid_value", "seed", "2147483647"),
+    ({"metadata": {str(n): "" for n in range(17)}}, "invalid_value", "metadata", "at most 16"),
+    ({"metadata": {"long": "x" * 513}}, "invalid_value", "metadata.long", "at most 512"),
+])
+def test_faulty_jobs_are_refused_by_name(http, file, change, code, param, message):
+    body = {"model": "tiny", "training_file": file.id} | change
+    answer = http.post("/v1/fine_tuning/jobs", json={name: value for name, value in body.items() if value is not None})
+    assert re.search(message, check_envelope(answer, 400 if code != "model_not_found" else 404, code, param))
+
+
+def test_job_echoes_what_it_was_given(client, file):
+    job = client.fine_tuning.jobs.create(
+        model="tiny", training_file=file.id, suffix="Shop_1", metadata={"a": "b"}, seed=2147483647,
+        method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2, "batch_size": "auto"}}})
+    assert job.hyperparameters.to_dict() == {"n_epochs": 2, "batch_size": "auto", "learning_rate_multiplier": "auto"}
+    assert (job.seed, job.metadata, job.method.type) == (2147483647, {"a": "b"}, "supervised")
+    assert (job.status, job.result_files, job.organization_id) == ("validating_files", [], "org-ours")
+    assert 0 <= client.fine_tuning.jobs.create(model="tiny", training_file=file.id).seed < 2**31
+
+
+def test_integrations_are_not_passed_over_in_silence(client, file):
+    job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id,
+                                         integrations=[{"type": "wandb", "wandb": {"project": "p"}}])
+    events = client.fine_tuning.jobs.list_events(job.id)
+    assert any(event.level == "warn" and "nothing is sent" in event.message for event in events)
+
+
+def test_wrong_state_is_a_400_which_the_client_does_not_retry(client, file):
+    job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+    with pytest.raises(openai.BadRequestError, match="is validating_files: only a job that is paused") as caught:
+        client.fine_tuning.jobs.resume(job.id)
+    assert caught.value.code == "invalid_job_state"
+    cancelled = client.fine_tuning.jobs.cancel(job.id)
+    assert cancelled.status == "cancelled" and client.fine_tuning.jobs.cancel(job.id) == cancelled  # as a retry does
+    with pytest.raises(openai.BadRequestError, match="is cancelled: only a job that is queued or running"):
+        client.fine_tuning.jobs.pause(job.id)
+
+
+def test_other_requests_get_the_envelope_too(http):
+    check_envelope(http.get("/v1/embeddings"), 404)
+    check_envelope(http.put("/v1/files"), 405)
+    check_envelope(http.get("/v1/files/file-none"), 404, None, "id")
+    check_envelope(http.get("/v1/fine_tuning/jobs/ftjob-none/events"), 404, None, "id")
+    check_envelope(http.get("/v1/fine_tuning/jobs?after=none"), 400, "invalid_value", "after")
+    check_envelope(http.get("/v1/fine_tuning/jobs?limit=101"), 400, "invalid_value", "limit")
+    as_json = {"content-type": "application/json"}
+    check_envelope(http.post("/v1/fine_tuning/jobs", content="{", headers=as_json), 400)
+    check_envelope(http.post("/v1/fine_tuning/jobs", json=[]), 400, "invalid_value", "body")
+    check_envelope(http.post("/v1/chat/completions", json={"model": "tiny", "messages": []}), 400, "invalid_value",
+                   "messages")
+    half = {"model": "tiny", "messages": [{"role": "user", "content": "\ud800"}]}
+    check_envelope(http.post("/v1/chat/completions", content=json.dumps(half), headers=as_json), 400, "invalid_value",
+                   "messages.0.content")
+
+
+def test_a_fault_of_the_service_is_an_envelope_without_its_secrets(app, http, monkeypatch):
+    monkeypatch.setattr(app.state.store, "all", lambda *args: 1 / 0)
+    message = check_envelope(http.get("/v1/models"), 500)
+    assert "req_" in message and "division" not in message
+
+
+# --- Keys, organisations, limits -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer sk-our", "Bearer sk-ours2", "Basic sk-ours",
+                                    "Bearer sk-öurs".encode()])
+def test_every_route_asks_for_the_key(app, url, header):
+    for route in app.routes:
+        if not route.path.startswith("/v1"):
+            continue
+        for method in route.methods:
+            with httpx2.Client(base_url=url, headers={"Authorization": header} if header else {}) as http:
+                answer = http.request(method, re.sub(r"\{.*?\}", "x", route.path), json={})
+            check_envelope(answer, 401, "invalid_api_key")
+
+
+def test_keys_are_compared_in_constant_time_and_all_of_them(app, http, monkeypatch):
+    from ftcourse.server import app as module
+
+    compared, compare = [], module.hmac.compare_digest
+    monkeypatch.setattr(module.hmac, "compare_digest", lambda *pair: compared.append(pair) or compare(*pair))
+    http.get("/v1/models")
+    assert [known for known, _ in compared] == [key.encode() for key in KEYS]
+
+
+def test_first_start_makes_a_key_that_only_its_owner_reads(tmp_path):
+    settings = load_settings(tmp_path / "home")
+    (key,) = settings.keys
+    assert re.fullmatch(r"sk-local-\S{32}", key) and load_settings(tmp_path / "home").keys == settings.keys
+    assert (settings.home / "keys.json").stat().st_mode & 0o077 == 0 and settings.home.stat().st_mode & 0o077 == 0
+    (settings.home / "keys.json").write_text("[]")
+    with pytest.raises(CourseError, match="keys.json must hold"):
+        load_settings(settings.home)
+
+
+def test_organisations_do_not_see_each_other(app, url, client, file):
+    job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+    store = app.state.store
+    store.add("model", {"id": "ft:tiny:ours", "object": "model", "created": 1, "owned_by": "org-ours"}, "org-ours",
+              private={"base": "tiny", "folder": "models/none"})
+    same, other = connect(url, "sk-also-ours"), connect(url, "sk-theirs")
+    assert same.files.content(file.id).text == jsonl(CHATS).decode() and same.models.retrieve("ft:tiny:ours")
+    assert not list(other.files.list()) and not list(other.fine_tuning.jobs.list())
+    assert [model.id for model in other.models.list()] == ["tiny"]
+    for attempt in (lambda: other.files.retrieve(file.id), lambda: other.files.content(file.id),
+                    lambda: other.files.delete(file.id), lambda: other.fine_tuning.jobs.retrieve(job.id),
+                    lambda: other.fine_tuning.jobs.cancel(job.id), lambda: other.fine_tuning.jobs.pause(job.id),
+                    lambda: other.fine_tuning.jobs.list_events(job.id), lambda: other.models.delete("ft:tiny:ours"),
+                    lambda: other.fine_tuning.jobs.checkpoints.list(job.id), lambda: other.models.retrieve("ft:tiny:ours"),
+                    lambda: other.chat.completions.create(model="ft:tiny:ours", messages=CHATS[0]["messages"])):
+        with pytest.raises(openai.NotFoundError):
+            attempt()
+    with pytest.raises(openai.BadRequestError, match="No such File object"):
+        other.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+    with pytest.raises(openai.BadRequestError, match="There is no object"):
+        other.files.list(after=file.id)
+    assert client.files.retrieve(file.id) and client.fine_tuning.jobs.retrieve(job.id).status == "validating_files"
+
+
+@pytest.mark.parametrize("path", ["../keys.json", "..%2fkeys.json", "%2e%2e%2fkeys.json", "..%2f..%2f..%2fetc%2fpasswd",
+                                  "%2fetc%2fpasswd", "service.sqlite3", "file-x%00"])
+def test_no_path_from_a_client_reaches_the_file_system(http, file, path):
+    for route in ("/v1/files/{}/content", "/v1/files/{}", "/v1/models/{}", "/v1/fine_tuning/jobs/{}", "/{}", "/docs/{}"):
+        answer = http.get(route.format(path))
+        assert answer.status_code in (404, 405) and "sk-ours" not in answer.text and "root:" not in answer.text
+
+
+def test_names_of_files_are_only_text(app, client):
+    file = client.files.create(file=("../../<b>evil</b>.jsonl", b"{}"), purpose="fine-tune")
+    assert app.state.store.content(file.id).read_bytes() == b"{}"
+    assert {path.name for path in app.state.store.home.iterdir()} <= {
+        "files", "jobs", "models", "keys.json", "service.sqlite3", "service.sqlite3-wal", "service.sqlite3-shm"}
+
+
+def test_too_large_a_request_is_refused_while_it_is_read(app, http):
+    before = {path.name for path in (app.state.store.home / "files").iterdir()}
+    answer = http.post("/v1/files", files={"file": ("f", b"x" * 150_000)}, data={"purpose": "fine-tune"})
+    assert "larger than 100,000 bytes" in check_envelope(answer, 413, "request_too_large")
+    assert {path.name for path in (app.state.store.home / "files").iterdir()} == before
+    check_envelope(http.post("/v1/chat/completions", content=b'{"model": "' + b"x" * 300_000), 413, "request_too_large")
+
+
+def test_an_endless_request_is_not_read_to_its_end():
+    """No length is announced: what counts is what has come."""
+    read, sent = 0, []
+
+    async def application(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+
+    async def receive():
+        nonlocal read
+        read += 1000
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(Gate(application, lambda scope: 10_000)({"type": "http"}, receive, send))
+    assert read == 11_000 and sent[0]["status"] == 413
+
+
+def test_loopback_is_the_default_and_the_rest_is_warned_about(app, tmp_path):
+    assert inspect.signature(serve.serve).parameters["host"].default == "127.0.0.1"
+    for host, local in (("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("a.example", False)):
+        said = []
+        serve._greet(app.state.settings, host, f"http://{host}:1/v1", said.append)
+        assert any("without encryption" in line for line in said) != local, host
+        assert "  export OPENAI_API_KEY=sk-ours" in said
+    with serve._listen("127.0.0.1", 0) as taken, pytest.raises(CourseError, match="port 0`, which takes a free one"):
+        serve._listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_only_safe_weights_are_loaded(tmp_path, tiny_llama, monkeypatch):  # noqa: F811
+    """A pickle, which runs code when it is read, is never taken for a model."""
+    for path in tiny_llama.iterdir():
+        if path.suffix != ".safetensors":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    with pytest.raises(OSError, match="safetensors"):
+        chat.load_base(str(tmp_path))
+
+
+def test_closed_organisation(tmp_path, tiny_llama):  # noqa: F811
+    settings = load_settings(tmp_path, {"tiny": str(tiny_llama)}, closed_organisation=True)
+    with run_app(create_app(settings)) as url:
+        client = connect(url, next(iter(settings.keys)))
+        file = client.files.create(file=jsonl(CHATS), purpose="fine-tune")
+        with pytest.raises(openai.PermissionDeniedError) as caught:
+            client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+    assert (caught.value.code, caught.value.status_code) == ("training_not_available", 403)
+
+
+def test_files_expire(client, monkeypatch):
+    from ftcourse.server import app as module
+
+    file = client.files.create(file=b"x", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600})
+    assert 0 <= file.expires_at - file.created_at - 3600 <= 1 and client.files.retrieve(file.id)
+    with pytest.raises(openai.BadRequestError, match="user_data"):
+        client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+    later = file.expires_at
+    monkeypatch.setattr(module, "now", lambda: later)
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(file.id)
+
+
+# --- Pages, documentation --------------------------------------------------------------------------------------------
+
+
+def test_pages_hold_no_data_and_load_nothing_from_elsewhere(http, file):
+    for path in ("/", "/docs"):
+        page = httpx2.get(f"{http.base_url}{path}")
+        assert page.status_code == 200 and "default-src 'none'" in page.headers["content-security-policy"]
+        assert file.id not in page.text and "sk-ours" not in page.text
+        assert not re.search(r"(src|href)=[\"']?(https?:)?//", page.text) and "<html lang=" in page.text
+    docs = httpx2.get(f"{http.base_url}/docs").text
+    for call in ("POST /v1/files", "POST /v1/fine_tuning/jobs/{id}/cancel", "DELETE /v1/models/{model}"):
+        assert call in docs
+    schema = httpx2.get(f"{http.base_url}/openapi.json").json()
+    assert all("401" in operation["responses"] and operation["description"]
+               for path in schema["paths"].values() for operation in path.values())
+
+
+# --- Store -----------------------------------------------------------------------------------------------------------
+
+
+def test_store_does_all_or_nothing(tmp_path):
+    store = Store(tmp_path)
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        store.add("file", {"id": "a"}, "org")
+        1 / 0
+    assert store.get("file", "a") is None
+    with store.transaction():
+        store.add("job", {"id": "j", "status": "queued"}, "org")
+        assert store.update("job", "j", expect=("queued",), status="running")
+    assert not store.update("job", "j", expect=("queued",), status="paused")
+    assert not store.update("job", "none", status="paused")
+    assert Store(tmp_path).get("job", "j").object["status"] == "running"
+
+
+def test_only_one_of_many_claims_the_trainer(tmp_path):
+    store = Store(tmp_path)
+    ids = [new_id("ftjob-") for _ in range(12)]
+    for id in ids:
+        store.add("job", {"id": id, "status": "queued"}, "org")
+    won, start = [], threading.Barrier(len(ids))
+
+    def claim(id):
+        start.wait()
+        if worker.claim(store, id):
+            won.append(id)
+
+    threads = [threading.Thread(target=claim, args=(id,)) for id in ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(won) == 1
+    assert [row.id for row in store.all("job") if row.object["status"] == "running"] == won
+
+
+# --- Trainers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def job(tmp_path, tiny_llama):  # noqa: F811
+    """A store with one job that is ready to be trained."""
+    store = Store(tmp_path)
+    job = {"id": "ftjob-1", "status": "running", "seed": 0, "hyperparameters": {"n_epochs": 1, "batch_size": 4,
+           "learning_rate_multiplier": 1.0}, "error": None}
+    store.add("job", job, "org", private={"source": str(tiny_llama), "adapter": None, "name": "ft:tiny:org::1",
+                                          "base": "tiny", "attempts": 0})
+    store.job_folder("ftjob-1").mkdir()
+    (store.job_folder("ftjob-1") / "training_file.jsonl").write_bytes(jsonl(CHATS))
+    return store
+
+
+def test_training_without_a_step_is_a_failure(job, monkeypatch):
+    from types import SimpleNamespace
+
+    from ftcourse import lora
+
+    monkeypatch.setattr(lora, "fine_tune", lambda *args, **options: SimpleNamespace(state=SimpleNamespace(global_step=0)))
+    monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(worker.os, "nice", lambda by: None)
+    worker.main(job.home, "ftjob-1")
+    found = job.get("job", "ftjob-1").object
+    assert (found["status"], found["error"]["code"]) == ("failed", "no_training_step")
+    assert not job.all("model")
+
+
+def test_loss_that_is_no_number_is_a_failure(job):
+    from types import SimpleNamespace
+
+    report = worker._report(job, "ftjob-1", worker.TokenAccuracy())
+    with pytest.raises(worker.JobError, match="Try a smaller learning_rate_multiplier"):
+        report.on_log(None, SimpleNamespace(global_step=3), None, logs={"loss": float("nan")})
+
+
+def test_trainer_that_keeps_dying_fails_its_job(tmp_path, tiny_llama):  # noqa: F811
+    settings = load_settings(tmp_path, {"tiny": str(tiny_llama)}, preload=False, trainer="no_such_module")
+    app = create_app(settings)
+    with run_app(app, lifespan="on") as url:
+        client = connect(url, next(iter(settings.keys)))
+        file = client.files.create(file=jsonl(CHATS), purpose="fine-tune")
+        job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+        ended = threading.Event()
+        for _ in range(600):
+            job = client.fine_tuning.jobs.retrieve(job.id)
+            if job.status == "failed" or ended.wait(0.1):
+                break
+    assert (job.status, job.error.code) == ("failed", "trainer_died")
+    assert "exit code 1, 3 times" in job.error.message and "trainer.log" in job.error.message
+    assert "no_such_module" in (app.state.store.job_folder(job.id) / "trainer.log").read_text()
