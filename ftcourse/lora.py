@@ -484,7 +484,7 @@ def fine_tune(
         model = add_lora(model, r, lora_alpha, lora_dropout, target_modules)
     trainer = ChatTrainer(
         model=model, args=train.training_arguments(output_dir, seed=seed, **training), processing_class=tokenizer,
-        data_collator=DataCollatorForSeq2Seq(tokenizer), train_dataset=tokenized["train"],
+        data_collator=DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=32), train_dataset=tokenized["train"],
         eval_dataset=tokenized.get("validation"), callbacks=callbacks,
     )
     trainer.train(resume_from_checkpoint=resume_from_checkpoint)
