@@ -138,18 +138,19 @@ LESSONS = {
     "02_openai": {
         "minutes": 7,  # at local, on two cores
         "assets": ("smollm2-135m-instruct",),
-        "smoke": dict(_CHATS, num_dialogues=16, num_eval=4, num_test=2, num_asked=2, n_epochs=1),
-        "local": dict(_CHATS, num_dialogues=None, num_eval=30, num_test=None, num_asked=40, n_epochs=4),
+        "smoke": dict(_CHATS, num_dialogues=14, num_eval=2, num_test=2, num_asked=2, n_epochs=1, max_tokens=8),
+        "local": dict(_CHATS, num_dialogues=None, num_eval=20, num_test=None, num_asked=24, n_epochs=5, max_tokens=60),
         "full": dict(
             _CHATS,
             base_url="https://api.openai.com/v1",
             model="gpt-4o-mini-2024-07-18",
             price=None,
             num_dialogues=None,
-            num_eval=30,
+            num_eval=20,
             num_test=None,
-            num_asked=40,
-            n_epochs=4,
+            num_asked=24,
+            n_epochs=5,
+            max_tokens=60,  # of an answer
         ),
     },
     "03_text_classification": {

@@ -366,6 +366,18 @@ def job(tmp_path, tiny_llama):  # noqa: F811
     return store
 
 
+def test_bad_lines_are_named(job):
+    training, validation = (job.job_folder("ftjob-1") / f"{name}.jsonl" for name in ("training_file", "validation_file"))
+    validation.write_bytes(jsonl(CHATS[4:6]))
+    with pytest.raises(worker.JobError, match="2 example.* of the validation file .*the first in line 1") as caught:
+        worker.validate(job, "ftjob-1")
+    assert (caught.value.error["code"], caught.value.error["param"]) == ("invalid_validation_file", "validation_file")
+    training.write_bytes(jsonl([*CHATS[:10], {"messages": [{"role": "user", "content": "?"}]}]))
+    with pytest.raises(worker.JobError, match="Line 11") as caught:
+        worker.validate(job, "ftjob-1")
+    assert (caught.value.error["code"], caught.value.error["param"]) == ("invalid_training_file", "training_file")
+
+
 def test_training_without_a_step_is_a_failure(job, monkeypatch):
     from types import SimpleNamespace
 

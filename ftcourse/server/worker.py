@@ -23,7 +23,8 @@ log = logging.getLogger("ftcourse.server.worker")
 
 MAX_LENGTH = 512  # tokens of an example
 BASE_LEARNING_RATE = 1e-3  # what a learning_rate_multiplier of 1 means
-LORA_RANK = 16
+LORA = dict(r=16, lora_alpha=32, lora_dropout=0.1)
+MICRO_BATCH = 2  # examples at once: a larger batch is summed up from these, which takes less memory
 KEPT_CHECKPOINTS = 3
 
 
@@ -182,13 +183,15 @@ def train(store, job_id):
         _publish_checkpoints(store, job_id)
     shutil.rmtree(folder / "training", ignore_errors=True)
     adapter, accuracy = row.private["adapter"], TokenAccuracy()
+    at_once = math.gcd(hyperparameters["batch_size"], MICRO_BATCH)
     lora.labelled_loss = accuracy.around(lora.labelled_loss)  # this process does nothing else
     trainer = lora.fine_tune(
         chats, str(_base_folder(row.private["source"])), folder / "training",
-        r=LORA_RANK, lora_alpha=2 * LORA_RANK, seed=row.object["seed"], max_length=MAX_LENGTH,
+        **LORA, seed=row.object["seed"], max_length=MAX_LENGTH,
         callbacks=[_report(store, job_id, accuracy)], resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None,
         adapter=str(store.home / adapter) if adapter else None,
-        num_train_epochs=hyperparameters["n_epochs"], per_device_train_batch_size=hyperparameters["batch_size"],
+        num_train_epochs=hyperparameters["n_epochs"], per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=hyperparameters["batch_size"] // at_once,
         learning_rate=BASE_LEARNING_RATE * hyperparameters["learning_rate_multiplier"], weight_decay=0.0,
         per_device_eval_batch_size=8, save_strategy="epoch",
         eval_strategy="epoch" if "validation" in chats else "no", logging_steps=1, disable_tqdm=True,
@@ -204,7 +207,7 @@ def train(store, job_id):
 
 def resolve(hyperparameters, num_examples):
     """Return the hyperparameters with a number for each "auto"."""
-    defaults = {"n_epochs": 4, "batch_size": min(4, max(1, num_examples // 8)), "learning_rate_multiplier": 1.0}
+    defaults = {"n_epochs": 5, "batch_size": min(4, max(1, num_examples // 8)), "learning_rate_multiplier": 1.0}
     return {name: defaults[name] if value == "auto" else value for name, value in hyperparameters.items()}
 
 
@@ -385,4 +388,5 @@ def results_csv(log_history):
 
 
 if __name__ == "__main__":
+    sys.modules["bitsandbytes"] = None  # nothing is quantised here, and peft would spend seconds on reading it
     main(*sys.argv[1:])

@@ -24,7 +24,7 @@ def openai_job(seeds=(0, 1, 2), profile="local", folder=None):
     with tempfile.TemporaryDirectory() as home, start_service(home) as service:
         client = connect(service.base_url, service.api_key)
         conversations = _held_out(settings)
-        before = ask_all(client, settings.model, conversations)
+        before = ask_all(client, settings.model, conversations, settings.max_tokens)
         for seed in seeds:
             _run(client, settings, seed, conversations, before, Path(home), folder)
 
@@ -62,7 +62,7 @@ def _run(client, settings, seed, conversations, before, home, folder):
             method={"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
         )  # fmt: skip
         job = jobs.wait_for_job(client, job.id)
-    after = jobs.ask_all(client, job.fine_tuned_model, conversations)
+    after = jobs.ask_all(client, job.fine_tuned_model, conversations, settings.max_tokens)
     losses = jobs.parse_results(client.files.content(job.result_files[0]).read())
     metrics = {
         "facts_right": lora.judge_answers(after)["facts_right"],
