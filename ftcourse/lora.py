@@ -10,7 +10,9 @@ __all__ = ['DATA', 'IGNORED', 'METHODS', 'TARGETS', 'BYTES', 'LoRALinear', 'read
 # %% ../nbs/04_lora_qlora.ipynb #e7f6c011
 import copy
 import json
+import logging
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ from transformers import Trainer
 from . import chat_data, train
 from .classification import model_path
 from .errors import CourseError
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # int8 on a processor logs a line a layer and step
 
 # %% ../nbs/04_lora_qlora.ipynb #2c624232
 class LoRALinear(torch.nn.Module):
@@ -197,11 +201,11 @@ def prepare(
     model,  # a model loaded with a quantization_config
 ):
     "Return the quantised model ready for adapters: frozen, with what isn't quantised in float32."
-    import logging
-
     from peft import prepare_model_for_kbit_training
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # int8 on a processor logs a line a layer and step
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # packed for inference, a layer lets no gradient through any more
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 # %% ../nbs/04_lora_qlora.ipynb #71ee45a3
@@ -335,7 +339,9 @@ def add_lora(
                           f"{', '.join(sorted(names))}: choose among them.")
     config = LoraConfig(task_type=TaskType.CAUSAL_LM, r=r, lora_alpha=lora_alpha, lora_dropout=lora_dropout,
                         target_modules=list(target_modules))
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
+        return get_peft_model(model, config)
 
 # %% ../nbs/04_lora_qlora.ipynb #d029fa3a
 def linear_layers(

@@ -214,8 +214,9 @@ def test_an_adapter_can_be_trained_further(tiny, chats, tmp_path):
     assert any(weights.requires_grad for weights in second.model.parameters())
 
 
-@pytest.mark.parametrize("method", ["qlora", "lora-int8"])
-def test_a_quantised_base_is_trained_on(tmp_path, monkeypatch, chats, method, tokenizer):
+@pytest.fixture
+def blocks(tmp_path, monkeypatch, tokenizer):
+    """A tiny Llama whose matrices are whole blocks of 64 weights, so that they can be quantised."""
     from transformers import LlamaForCausalLM
 
     torch.manual_seed(0)
@@ -224,11 +225,37 @@ def test_a_quantised_base_is_trained_on(tmp_path, monkeypatch, chats, method, to
     LlamaForCausalLM(config).save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     monkeypatch.setattr(lora, "model_path", lambda name: str(tmp_path / "base"))
-    trainer = lora.fine_tune(chats, "base", tmp_path, method, num_train_epochs=4, **SMALL)
+    return "base"
+
+
+@pytest.mark.parametrize("method", ["qlora", "lora-int8"])
+def test_a_quantised_base_is_trained_on(tmp_path, blocks, chats, method):
+    trainer = lora.fine_tune(chats, blocks, tmp_path, method, num_train_epochs=4, **SMALL)
     layer = trainer.model.base_model.model.model.layers[0].mlp.up_proj.base_layer
     assert type(layer).__name__ == {"qlora": "Linear4bit", "lora-int8": "Linear8bitLt"}[method]
     losses = [float(row["loss"]) for row in trainer.state.log_history if "loss" in row]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("method", ["qlora", "lora-int8"])
+def test_gradients_are_the_same_after_an_evaluation(blocks, chats, method, tokenizer):
+    torch.manual_seed(0)
+    model = lora.add_lora(lora.load_base(blocks, method), r=2)
+    adapters = {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
+    for weights in adapters.values():
+        torch.nn.init.normal_(weights, std=0.1)
+    tokenized = lora.tokenize_chats(chats["train"], tokenizer)
+    batch, gradients = DataCollatorForSeq2Seq(tokenizer)([tokenized[i] for i in range(2)]), []
+    for _ in range(2):
+        model.train()
+        lora.labelled_loss(model, **batch).backward()
+        gradients.append({name: weights.grad.clone() for name, weights in adapters.items()})
+        model.zero_grad()
+        lora.evaluate_loss(model, tokenized, tokenizer)
+    before, after = gradients
+    assert all(gradient.any() for gradient in before.values())
+    for name in adapters:
+        torch.testing.assert_close(after[name], before[name], msg=name)
 
 
 @pytest.mark.parametrize(

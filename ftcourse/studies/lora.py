@@ -14,7 +14,7 @@ LEARNING_RATES = {"full": 1e-4, "lora": 1e-3, "qlora": 1e-3}
 # Each is changed alone; beside them one run with all settings as the profile has them.
 SWEEP = {
     "default": ("",),
-    "learning_rate": (1e-4, 3e-3),
+    "learning_rate": (1e-4, 3e-4, 3e-3),
     "target_modules": ("q_proj v_proj",),
     "r": (2, 64),
     "lora_alpha": (8, 128),
