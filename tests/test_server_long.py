@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from service_chats import CHATS, jsonl, run_app
 from tiny_llama import tiny_llama, write_tiny_llama  # noqa: F401
 
-from ftcourse.server import start_service
+from ftcourse.server import start_service, worker
 from ftcourse.server.app import create_app
 from ftcourse.server.settings import load_settings
 
@@ -345,8 +345,9 @@ def test_a_job_takes_hardly_longer_than_the_training_itself(tmp_path):
 
     chats = DatasetDict(train=lora.read_chats(tmp_path / "chats.jsonl"))
     begun = time.perf_counter()
-    trainer = lora.fine_tune(chats, "smollm2-135m-instruct", tmp_path / "direct", seed=0, max_length=512,
-                             num_train_epochs=3, per_device_train_batch_size=job.hyperparameters.batch_size,
+    trainer = lora.fine_tune(chats, "smollm2-135m-instruct", tmp_path / "direct", **worker.LORA, seed=0, max_length=512,
+                             num_train_epochs=3, per_device_train_batch_size=worker.MICRO_BATCH,
+                             gradient_accumulation_steps=job.hyperparameters.batch_size // worker.MICRO_BATCH,
                              learning_rate=1e-3, weight_decay=0.0, logging_steps=1, disable_tqdm=True)
     direct = time.perf_counter() - begun
     print(json.dumps({"job_s": whole, "job_from_start_s": trained, "direct_s": direct, "steps": trainer.state.global_step}))

@@ -1,5 +1,6 @@
 """The study of lesson 2: the job of the lesson with several seeds, judged on questions that it never saw."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def openai_job(seeds=(0, 1, 2), profile="local", folder=None):
     from ..jobs import ask_all, connect
     from ..server import start_service
 
+    os.environ.setdefault("FTCOURSE_TRAINER_NICE", "0")  # nobody chats meanwhile
     settings = profiles.load_profile("02", profile)
     with tempfile.TemporaryDirectory() as home, start_service(home) as service:
         client = connect(service.base_url, service.api_key)
