@@ -28,6 +28,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_sessionstart(session):
+    os.environ["FTCOURSE_TRAINER_NICE"] = "0"  # tests side by side would starve the service's trainers
     if not session.config.option.collectonly:
         prepare_assets(session.config)
         block_network(session.config)

@@ -28,7 +28,6 @@ from ftcourse.server import start_service
 def no_variables(monkeypatch):
     for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("FTCOURSE_TRAINER_NICE", "0")  # a busy machine would starve the trainers
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])

@@ -25,7 +25,6 @@ METHOD = {"type": "supervised", "supervised": {"hyperparameters": SETTINGS}}
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, tiny_llama):  # noqa: F811
-    os.environ["FTCOURSE_TRAINER_NICE"] = "0"  # a busy machine would starve the trainers
     with start_service(tmp_path_factory.mktemp("service"), {"tiny": str(tiny_llama)}) as service:
         yield service
 
