@@ -54,9 +54,11 @@ def _warning(code, message, remedy):
 ROLES = ("system", "user", "assistant", "tool", "developer")
 EXAMPLE_KEYS = ("messages", "tools", "parallel_tool_calls")
 MESSAGE_KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
+_FIRST = ("system", "developer")
+_MARK = re.compile(r"<\|\w+\|>")  # such as <|im_end|>
 _KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
 
-
+# %% ../nbs/02_openai.ipynb #fc56dbc6
 def _kind(value):
     return _KINDS.get(type(value), "a number")
 
@@ -83,9 +85,6 @@ def _check_message(message, name):
     yield from _check_tool_calls(message, name)
 
 # %% ../nbs/02_openai.ipynb #4523540f
-_MARK = re.compile(r"<\|\w+\|>")  # such as <|im_end|>
-
-
 def _check_content(message, name):
     content, calls = message.get("content"), message.get("tool_calls")
     if content is None and calls:
@@ -115,9 +114,6 @@ def _is_trained(message):
     return message["role"] == "assistant" and message.get("weight", 1) != 0
 
 # %% ../nbs/02_openai.ipynb #6f4b6612
-_FIRST = ("system", "developer")
-
-
 def _check_conversation(messages):
     roles = [message["role"] for message in messages]
     if not any(map(_is_trained, messages)):
@@ -196,7 +192,7 @@ def validate_example(
     "Return what is wrong with one example, a list of Finding, empty if all is well."
     return [replace(finding, line=line) for finding in _check_example(example)]
 
-
+# %% ../nbs/02_openai.ipynb #43974ed7
 def _check_example(example):
     if not isinstance(example, dict):
         yield _error("not_an_object", f"The example is {_kind(example)}.", 'Write an object, {"messages": [...]}.')
@@ -232,7 +228,7 @@ def _read_lines(path):
     except OSError as error:
         raise CourseError(f"Cannot read the chat file {path} ({error.strerror}): check its name and rights.") from error
 
-
+# %% ../nbs/02_openai.ipynb #c17edaae
 def _refuse_constant(name):
     raise ValueError(f"{name} is no number in JSON")
 
@@ -258,7 +254,7 @@ def _fingerprint(example):
     text = json.dumps(example.get("messages") if isinstance(example, dict) else example, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
-
+# %% ../nbs/02_openai.ipynb #4621c1d5
 def _check_line(raw, line, seen):
     "Return the findings about a line and its example; `seen` has the fingerprints of the lines before it."
     finding, example = _parse(raw)
