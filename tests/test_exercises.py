@@ -1,0 +1,119 @@
+"""The exercises: every answer to every step ends as it must, and starters are made from solutions."""
+
+import importlib
+import json
+import linecache
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ftcourse.checks import EXERCISES, build, engine, find_exercise
+from ftcourse.errors import CourseError
+
+SOLUTIONS = Path(__file__).parents[1] / "nbs" / "solutions"
+READY = [name for name in EXERCISES if (SOLUTIONS / f"{name}.ipynb").exists()]
+STEPS = [(name, step) for name in READY for step in find_exercise(name).steps]
+
+
+def matrix(name):
+    """Return the cases of an exercise that are not in its notebook."""
+    return importlib.import_module(f"failure_matrix.{EXERCISES[name]}").cases
+
+
+CASES = [(name, case) for name in READY for case in matrix(name)]
+
+
+@cache
+def read_steps(name):
+    return build.read_steps(json.loads((SOLUTIONS / f"{name}.ipynb").read_text(encoding="utf-8")), find_exercise(name))
+
+
+def run_cell(source, name="<cell>"):
+    """Run a cell's source and return its names; an error message can quote its lines."""
+    names = {}
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    exec(compile(source, name, "exec"), names)
+    return names
+
+
+def answer_in(name, step, cell):
+    """Return the answers that the check of a step would get after its starter or its solution."""
+    steps = read_steps(name)
+    names = run_cell(steps[step][cell])
+    return matrix(name).arguments[step](names) if hasattr(matrix(name), "arguments") and step in matrix(name).arguments else [names[step]]
+
+
+# --- The failure matrix ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "step"), STEPS)
+def test_solution_is_right(name, step):
+    found = find_exercise(name).steps[step].judge(*answer_in(name, step, "solution"))
+    assert found.outcome == "right" and len(found.message) > 20, found
+
+
+@pytest.mark.parametrize(("name", "step"), STEPS)
+def test_untouched_starter_is_not_attempted(name, step):
+    found = find_exercise(name).steps[step].judge(*answer_in(name, step, "starter"))
+    assert found.outcome == "not attempted" and "three dots" in found.message, found
+
+
+@pytest.mark.parametrize(("name", "case"), CASES, ids=lambda value: getattr(value, "name", value))
+def test_other_answer(name, case):
+    import re
+
+    found = find_exercise(name).steps[case.step].judge(*case.answers)
+    assert found.outcome == case.outcome and re.search(case.message, found.message), found
+
+
+@pytest.mark.parametrize(("name", "step"), STEPS)
+def test_matrix_is_complete(name, step):
+    outcomes = [case.outcome for case in matrix(name) if case.step == step]
+    assert outcomes.count("right") >= 2 and len(outcomes) - outcomes.count("right") >= 5
+
+
+@pytest.mark.parametrize(("name", "step"), STEPS)
+@pytest.mark.parametrize("junk", [3, "text", [], {}, lambda *args, **kwargs: 3, lambda *args, **kwargs: [1, 2], print])
+def test_junk_is_never_right(name, step, junk):
+    found = find_exercise(name).steps[step].judge(*[junk] * len(answer_in(name, step, "solution")))
+    assert found.outcome in ("wrong", "error") and found.message
+
+
+# --- Notebooks -------------------------------------------------------------------------------------------------------
+
+
+def test_starters_and_texts_are_in_step_with_the_solutions(tmp_path, monkeypatch):
+    monkeypatch.chdir(SOLUTIONS.parents[1])  # nbdev looks for settings.ini from here
+    build.build(SOLUTIONS, tmp_path / "exercises", tmp_path / "texts")
+    for name in EXERCISES:
+        for made, kept in ((tmp_path / "exercises" / f"{name}.ipynb", SOLUTIONS.parent / "exercises" / f"{name}.ipynb"),
+                           (tmp_path / "texts" / f"{name}.json", engine.TEXTS / f"{name}.json")):
+            assert made.read_bytes() == kept.read_bytes(), f"{kept.name}: run `python -m ftcourse.checks.build`"
+
+
+@pytest.mark.parametrize("name", READY)
+def test_starter_has_no_solution_and_no_hint(name):
+    starter = (SOLUTIONS.parent / "exercises" / f"{name}.ipynb").read_text(encoding="utf-8")
+    cells = ["".join(cell["source"]) for cell in json.loads(starter)["cells"]]
+    for step, texts in read_steps(name).items():
+        assert texts["starter"] in cells and texts["check"] in cells
+        assert texts["solution"] not in cells and not set(texts["hints"]) & set(cells)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda cells: cells.pop(next(i for i, cell in enumerate(cells) if "hint" in cell["metadata"].get("tags", []))), "not whole"),
+    (lambda cells: cells.pop(next(i for i, cell in enumerate(cells) if cell["cell_type"] == "raw")), "not whole"),
+    (lambda cells: cells.__delitem__(slice(15, None)), "has the steps .*, its module"),
+])  # fmt: skip
+def test_solution_that_is_not_whole_is_refused(change, message):
+    notebook = json.loads((SOLUTIONS / "1_sentiment.ipynb").read_text(encoding="utf-8"))
+    change(notebook["cells"])
+    with pytest.raises(CourseError, match=message):
+        build.read_steps(notebook, find_exercise("1"))
+
+
+def test_unknown_exercise_lists_the_known_ones():
+    with pytest.raises(CourseError, match="'9'.*1_sentiment, 2_lora"):
+        find_exercise("9")
+    assert find_exercise("nbs/exercises/1_sentiment.ipynb") is find_exercise(1)
