@@ -13,7 +13,7 @@ from importlib import import_module
 
 from ..errors import CourseError
 
-EXERCISES = {"1_sentiment": "sentiment"}
+EXERCISES = {"1_sentiment": "sentiment", "2_lora": "adapters"}
 
 
 def find_exercise(name):
