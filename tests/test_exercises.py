@@ -1,8 +1,10 @@
 """The exercises: every answer to every step ends as it must, and starters are made from solutions."""
 
+import ast
 import importlib
 import json
 import linecache
+import re
 from functools import cache
 from pathlib import Path
 
@@ -17,11 +19,11 @@ STEPS = [(name, step) for name in READY for step in find_exercise(name).steps]
 
 
 def matrix(name):
-    """Return the cases of an exercise that are not in its notebook."""
-    return importlib.import_module(f"failure_matrix.{EXERCISES[name]}").cases
+    """Return the module with the answers to an exercise that are not in its notebook."""
+    return importlib.import_module(f"failure_matrix.{EXERCISES[name]}")
 
 
-CASES = [(name, case) for name in READY for case in matrix(name)]
+CASES = [(name, case) for name in READY for case in matrix(name).cases]
 
 
 @cache
@@ -29,19 +31,25 @@ def read_steps(name):
     return build.read_steps(json.loads((SOLUTIONS / f"{name}.ipynb").read_text(encoding="utf-8")), find_exercise(name))
 
 
-def run_cell(source, name="<cell>"):
-    """Run a cell's source and return its names; an error message can quote its lines."""
-    names = {}
+def run_cell(source, given=None, name="<cell>"):
+    """Run a cell's source beside what is given and return all names; an error message can quote its lines."""
+    names = dict(given or {})
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     exec(compile(source, name, "exec"), names)
     return names
 
 
-def answer_in(name, step, cell):
-    """Return the answers that the check of a step would get after its starter or its solution."""
-    steps = read_steps(name)
-    names = run_cell(steps[step][cell])
-    return matrix(name).arguments[step](names) if hasattr(matrix(name), "arguments") and step in matrix(name).arguments else [names[step]]
+def answers_in(name, step, source):
+    """Yield what the check of a step would get after a cell: once, or for each of the situations that its cells can find."""
+    call = ast.parse(read_steps(name)[step]["check"]).body[-1].value
+    for given in getattr(matrix(name), "given", {}).get(step, [{}]):
+        names = run_cell(source, given)
+        yield [eval(ast.unparse(argument), names) for argument in call.args]
+
+
+def judge(name, step, source):
+    """Return the outcomes of the check of a step after a cell."""
+    return [find_exercise(name).steps[step].judge(*answers) for answers in answers_in(name, step, source)]
 
 
 # --- The failure matrix ----------------------------------------------------------------------------------------------
@@ -49,34 +57,33 @@ def answer_in(name, step, cell):
 
 @pytest.mark.parametrize(("name", "step"), STEPS)
 def test_solution_is_right(name, step):
-    found = find_exercise(name).steps[step].judge(*answer_in(name, step, "solution"))
-    assert found.outcome == "right" and len(found.message) > 20, found
+    for found in judge(name, step, read_steps(name)[step]["solution"]):
+        assert found.outcome == "right" and len(found.message) > 20, found
 
 
 @pytest.mark.parametrize(("name", "step"), STEPS)
 def test_untouched_starter_is_not_attempted(name, step):
-    found = find_exercise(name).steps[step].judge(*answer_in(name, step, "starter"))
-    assert found.outcome == "not attempted" and "three dots" in found.message, found
+    for found in judge(name, step, read_steps(name)[step]["starter"]):
+        assert found.outcome == "not attempted" and "three dots" in found.message, found
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=lambda value: getattr(value, "name", value))
 def test_other_answer(name, case):
-    import re
-
     found = find_exercise(name).steps[case.step].judge(*case.answers)
     assert found.outcome == case.outcome and re.search(case.message, found.message), found
 
 
 @pytest.mark.parametrize(("name", "step"), STEPS)
 def test_matrix_is_complete(name, step):
-    outcomes = [case.outcome for case in matrix(name) if case.step == step]
+    outcomes = [case.outcome for case in matrix(name).cases if case.step == step]
     assert outcomes.count("right") >= 2 and len(outcomes) - outcomes.count("right") >= 5
 
 
 @pytest.mark.parametrize(("name", "step"), STEPS)
 @pytest.mark.parametrize("junk", [3, "text", [], {}, lambda *args, **kwargs: 3, lambda *args, **kwargs: [1, 2], print])
 def test_junk_is_never_right(name, step, junk):
-    found = find_exercise(name).steps[step].judge(*[junk] * len(answer_in(name, step, "solution")))
+    (answers, *_) = answers_in(name, step, read_steps(name)[step]["solution"])
+    found = find_exercise(name).steps[step].judge(*[junk] * len(answers))
     assert found.outcome in ("wrong", "error") and found.message
 
 

@@ -251,7 +251,7 @@ def with_peft(answer):
 
     model, ids, names = tiny.decoder(), torch.tensor([[3, 4, 5, 6]]), ["q_proj", "down_proj"]
     before = model(input_ids=ids).logits.detach()
-    model = run(answer, model, names, 3, 12, clues={"Target modules": "target_modules takes the names that the layers have in this model."})
+    model = run(answer, model, names, 3, 12, clues={"odules": "target_modules takes the names that the layers have in this model."})
     require(isinstance(model, PeftModel), f"Return what get_peft_model returns; this is {shown(type(model).__name__)}.")
     trained = {name: tuple(part.shape) for name, part in model.named_parameters() if part.requires_grad}
     others = [name for name in trained if "lora_" not in name]
