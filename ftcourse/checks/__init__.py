@@ -13,7 +13,7 @@ from importlib import import_module
 
 from ..errors import CourseError
 
-EXERCISES = {"1_sentiment": "sentiment", "2_lora": "adapters", "4_comparison": "comparison"}
+EXERCISES = {"1_sentiment": "sentiment", "2_lora": "adapters", "3_openai": "domain", "4_comparison": "comparison"}
 
 
 def find_exercise(name):

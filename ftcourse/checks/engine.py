@@ -154,6 +154,8 @@ def run(function, *args, clues=None, **kwargs):
         raise Wrong(f"The check needs the function itself, without brackets and arguments; it got {shown(function)}.")
     try:
         result = function(*args, **kwargs)
+    except Wrong:  # said by something that the check handed over
+        raise
     except Exception as error:
         why = next((f" {clue}" for part, clue in (clues or {}).items() if part in _name(error)), "")
         raise _Failed(f"Your {name} raised {_name(error)}{_place(error, function)}.{why}") from error
