@@ -17,8 +17,50 @@ COMPARE = {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.L
            ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
 OPERATE = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult}
 
+OWN_TEXT = {"dialogues"}  # steps whose texts are the learner's own: other words there are no fault, and aren't tried
+
 # (step, fault) -> why it is no fault. A fault is named as `mutants` names it.
-EXPLAINED = {}
+_DRAWN_ONCE = "next() takes the first split, however many there could be"
+_SYMMETRIC = "the measure is the same with truth and guess exchanged"
+_TWO_AXES = "axis 1 is the last one, too"
+_DEFAULT = "it is what is taken by default"
+_CHOICE = "the learner's choice, within what is usual"
+_ANY_START = "A may start with random numbers of any size: a fresh adapter adds nothing"
+_ALIKE = "only a mean that is exactly the half-width, or exactly zero, would tell"
+EXPLAINED = {
+    ("split_films", "left out: n_splits=1"): _DRAWN_ONCE,
+    ("split_films", "1 -> 2"): _DRAWN_ONCE,
+    ("encode", "left out: truncation=True"): "given max_length alone, the tokenizer cuts and warns",
+    ("compute_metrics", "arguments swapped: accuracy_score(labels, guesses)"): _SYMMETRIC,
+    ("compute_metrics", "arguments swapped: f1_score(labels, guesses, average='macro')"): _SYMMETRIC,
+    ("compute_metrics", "minus lost: -1"): _TWO_AXES,
+    ("build_trainer", "left out: save_strategy='no'"): "checkpoints take room, and change nothing else",
+    ("build_trainer", "left out: report_to='none'"): _DEFAULT,
+    ("build_trainer", "2 -> 3"): _CHOICE,
+    ("build_trainer", "32 -> 33"): _CHOICE,
+    ("predict", "minus lost: -1"): _TWO_AXES,
+    ("predict", "minus lost: -1 (2)"): _TWO_AXES,
+    ("LoRALinear", "operator turned: torch.randn(r, base.in_features) / base.in_features ** 0.5"): _ANY_START,
+    ("LoRALinear", "operator turned: base.in_features ** 0.5"): _ANY_START,
+    ("LoRALinear", "0.5 -> 0"): _ANY_START,
+    ("LoRALinear", "0.5 -> 1.5"): _ANY_START,
+    ("with_peft", "left out: task_type='CAUSAL_LM'"): "the adapters are the same; the task adds methods of a PeftModel that the step doesn't use",
+    ("dialogues", "dropped: system = 'You are the desk of Linden Street Library. Answer in one sentence.'"):
+        "the check of the step looks at the dialogues; without system the next cell stops",
+    ("write_file", "left out: encoding='utf-8'"): "json.dumps writes ASCII, which nearly every encoding has",
+    ("compare", "left out: max_tokens=40"): "the service then ends an answer itself",
+    ("compare", "40 -> 41"): _CHOICE,
+    ("make_model", "left out: r=16"): _CHOICE,
+    ("make_model", "left out: lora_alpha=32"): _CHOICE,
+    ("make_model", "left out: target_modules=['query', 'value']"): _DEFAULT + " for a BERT",
+    ("make_model", "16 -> 17"): _CHOICE,
+    ("make_model", "32 -> 33"): _CHOICE,
+    ("draw", "left out: figsize=(5, 3)"): _CHOICE,
+    ("draw", "5 -> 6"): _CHOICE,
+    ("draw", "3 -> 4"): _CHOICE,
+    ("conclusion", "comparison turned: abs(mean) <= half_width"): _ALIKE,
+    ("conclusion", "comparison turned: mean > 0"): _ALIKE,
+}
 
 
 def changes(node):
@@ -58,13 +100,19 @@ def _is_text(statement):
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def mutants(source):
-    """Yield (name of the fault, source with it); a fault that is possible in several places has a number in its name."""
+def mutants(source, texts_too=True):
+    """Yield (name of the fault, source with it); a fault that is possible in several places has a number in its name.
+
+    Args:
+        source: of a solution.
+        texts_too: change strings, too.
+    """
     tree, names = ast.parse(source), Counter()
-    texts = {id(statement.value) for node in ast.walk(tree) for statement in getattr(node, "body", None) or []
-             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and _is_text(statement)}
+    texts = {id(statement.value) for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+             for statement in node.body if _is_text(statement)}
     for place, node in enumerate(ast.walk(tree)):
-        if id(node) in texts:
+        is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if id(node) in texts or (is_string and not texts_too):
             continue
         for number, (name, _) in enumerate(changes(node)):
             changed = copy.deepcopy(tree)
@@ -96,7 +144,7 @@ def try_all(names, every=1):
     from test_exercises import read_steps
 
     faults = [(name, step, fault, source) for name in names for step, cells in read_steps(name).items()
-              for fault, source in mutants(cells["solution"])][::every]
+              for fault, source in mutants(cells["solution"], step not in OWN_TEXT)][::every]
     return len(faults), [(name, step, fault) for name, step, fault, source in faults if survives(name, step, source)]
 
 

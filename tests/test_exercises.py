@@ -4,10 +4,12 @@ import ast
 import importlib
 import json
 import linecache
+import os
 import re
 from functools import cache
 from pathlib import Path
 
+import mutate
 import pytest
 
 from ftcourse.checks import EXERCISES, build, engine, find_exercise
@@ -85,6 +87,29 @@ def test_junk_is_never_right(name, step, junk):
     (answers, *_) = answers_in(name, step, read_steps(name)[step]["solution"])
     found = find_exercise(name).steps[step].judge(*[junk] * len(answers))
     assert found.outcome in ("wrong", "error") and found.message
+
+
+# --- Faults in the solutions ---------------------------------------------------------------------------------------------
+
+
+def test_faults_are_made_one_at_a_time():
+    source = 'def f(x, y):\n    "Text."\n    if x > 1:\n        x += 2\n    return g(x, y, k=-1)'
+    made = dict(mutate.mutants(source))
+    assert made["comparison turned: x > 1"].count(">=") == 1 and "dropped: x += 2" in made and "left out: k=-1" in made
+    assert "g(y, x, k=-1)" in made["arguments swapped: g(x, y, k=-1)"] and "k=+1" in made["minus lost: -1"]
+    assert len(set(made.values())) == len(made) and all("Text." in changed and changed != source for changed in made.values())
+
+
+@pytest.mark.parametrize("sample", [
+    pytest.param(7, id="a-seventh"),
+    pytest.param(1, id="all", marks=pytest.mark.skipif(not os.environ.get("FTCOURSE_LONG_TESTS"), reason="takes minutes")),
+])
+def test_faults_are_found_by_the_checks(sample):
+    tried, survivors = mutate.try_all(READY, every=sample)
+    unexplained = [(step, fault) for _, step, fault in survivors if (step, fault) not in mutate.EXPLAINED]
+    print(f"{tried - len(survivors)} of {tried} faults found")
+    assert not unexplained
+    assert sample > 1 or ({(step, fault) for _, step, fault in survivors} == set(mutate.EXPLAINED) and len(survivors) <= 0.15 * tried)
 
 
 # --- Notebooks -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The checks of exercise 4: compare full fine-tuning with LoRA."""
 
 import math
+import re
 
 from . import tiny
 from .engine import Exercise, Wrong, require, run, shown
@@ -53,6 +54,15 @@ def make_model(answer):
         change = (model.eval()(input_ids=ids).logits - before).abs().max().item()
         require(change < 1e-5, f"Before training, the model for {method!r} differs from the one that load() gives by up to "
                                f"{change:.3f}: both methods must start from the same weights.")
+    placed = {name.partition(".lora_")[0].rpartition(".")[2] for name in trained if "lora_" in name}
+    require({"query", "value"} <= placed, f"Adapters are on {', '.join(sorted(placed))}; asked for were query and value.")
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name in trained:
+            if "lora_" in name:
+                parts["lora"][name].normal_(generator=generator)
+        change = (models["lora"](input_ids=ids).logits - before).abs().max().item()
+    require(change > 1e-3, "Trained adapters would have no effect: is lora_alpha above 0?")
     few, all_of_them = (sum(part.numel() for part in parts[method].values() if part.requires_grad) for method in ("lora", "full"))
     return f"Full trains {all_of_them:,} numbers of the tiny model, LoRA {few:,}, and both start from the same weights."
 
@@ -179,25 +189,41 @@ def draw(answer):
 def _compare_picture(figure, scores):
     axes = figure.axes
     require(axes and any(one.has_data() for one in axes), "Nothing is drawn on the figure.")
-    drawn = [float(value) for one in axes for value in _points(one)]
-    lost = [value for values in scores.values() for value in values
-            if not any(abs(number - value) < 1e-6 or abs(number - 100 * value) < 1e-4 for number in drawn)]
-    require(not lost, f"{len(lost)} of {sum(map(len, scores.values()))} runs are not in the picture, {lost[0] if lost else ''} for one. Draw "
-                      "each run as a point: a bar of the mean hides the noise that the conclusion hangs on.")
+    require(min(figure.get_size_inches()) > 1, "The figure is too small to read.")
+    points = {"x": [], "y": []}
+    for one in axes:
+        for direction, values in zip("xy", _points(one)):
+            points[direction] += values
+    lost = {direction: [value for values in scores.values() for value in values if not _is_among(value, points[direction])]
+            for direction in "xy"}
+    count = sum(map(len, scores.values()))
+    least = min(lost.values(), key=len)
+    require(not least, f"{len(least)} of {count} runs are not in the picture, {least[0] if least else ''} for one. Draw each run as a "
+                       "point: a bar of the mean hides the noise that the conclusion hangs on.")
     words = " ".join(text.get_text() for text in figure.findobj(match=lambda part: hasattr(part, "get_text"))).lower()
     for method in scores:
         require(method in words, f"The name {method} stands nowhere in the picture: label the methods.")
-    labels = " ".join(one.get_xlabel() + " " + one.get_ylabel() for one in axes).lower()
-    require("accuracy" in labels, "No axis says what it shows: label it, accuracy.")
+    labels = {"x": [one.get_xlabel() for one in axes], "y": [one.get_ylabel() for one in axes]}
+    named = [direction for direction in "xy" if any(re.search(r"\baccuracy\b", text.lower()) for text in labels[direction])]
+    require(named, "No axis says what it shows: label it, accuracy.")
+    require(any(not lost[direction] for direction in named), f"The {named[0]} axis is labelled accuracy, and the accuracies are on the other.")
+
+
+def _is_among(value, numbers):
+    return any(abs(number - value) < 1e-6 or abs(number - 100 * value) < 1e-4 for number in numbers)
 
 
 def _points(axes):
-    """Yield the coordinates of the points and lines of an axes."""
+    """Return the x and the y coordinates of the points and lines of an axes."""
+    xs, ys = [], []
     for line in axes.lines:
-        yield from line.get_xdata(orig=False)  # names of methods as places on the axis
-        yield from line.get_ydata(orig=False)
+        xs += [float(value) for value in line.get_xdata(orig=False)]  # names of methods as places on the axis
+        ys += [float(value) for value in line.get_ydata(orig=False)]
     for collection in axes.collections:
-        yield from collection.get_offsets().ravel()
+        for x, y in collection.get_offsets():
+            xs.append(float(x))
+            ys.append(float(y))
+    return xs, ys
 
 
 @exercise.step("Step 6, the conclusion")

@@ -177,10 +177,11 @@ def start_job(answer):
     require(settings.get("model") == "base-model", f"The model is {shown(settings.get('model'))}; it was given as 'base-model'.")
     hyperparameters = settings.get("hyperparameters") or {}
     method = settings.get("method") or {}
-    if isinstance(method, dict) and method.get("type", "supervised") == "supervised":
+    if isinstance(method, dict) and method.get("type") == "supervised":
         hyperparameters = (method.get("supervised") or {}).get("hyperparameters") or hyperparameters
     epochs = hyperparameters.get("n_epochs") if isinstance(hyperparameters, dict) else None
-    require(epochs == 3, f"n_epochs is {shown(epochs)} where 3 was given; it stands in method, below supervised and hyperparameters.")
+    require(epochs == 3, f"n_epochs is {shown(epochs)} where 3 was given; it stands in method, of the type supervised, "
+                        "below supervised and hyperparameters.")
     return "Two uploads, and one job that names them by their ids."
 
 
@@ -204,6 +205,8 @@ def compare(answer):
         require(said[0] == _SYSTEM, "The system message is left out: ask as the model was trained.")
         require(settings.get("temperature") == 0, f"temperature is {shown(settings.get('temperature', 'left at 1'))}: with 0 the likeliest answer "
                                                   "comes, and the comparison can be repeated.")
+        limit = settings.get("max_tokens", settings.get("max_completion_tokens", 40))
+        require(limit >= 10, f"Answers are cut after {limit} tokens: too short for a sentence.")
     for model in ("base", "tuned"):
         count = sum(asked == model for asked, *_ in client.asked)
         require(count == len(examples), f"{model!r} was asked {count} times; there are {len(examples)} held-out examples: ask both models all.")

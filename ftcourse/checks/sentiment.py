@@ -186,6 +186,8 @@ def build_trainer(answer):
         rate, epochs = trainer.args.learning_rate, trainer.args.num_train_epochs
         require(1e-6 <= rate <= 1e-3, f"The learning rate is {rate:g}. Fine-tuning bends pretrained weights a little: between 1e-5 "
                                       "and 5e-4; more would destroy them, less would leave the new head as it is.")
+        size = trainer.args.per_device_train_batch_size
+        require(size >= 1, f"A batch has {size} rows: with none nothing is trained; 8 to 64 are usual.")
         require(0 < epochs <= 10, f"It would train for {epochs:g} epochs: one to five are usual.")
         require(trainer.args.output_dir == folder, f"Checkpoints would go to {trainer.args.output_dir!r}, not to output_dir.")
         trainer = run(answer, *arguments, max_steps=3, learning_rate=1e-3, per_device_train_batch_size=4, disable_tqdm=True)
@@ -230,14 +232,17 @@ def _count(eval_pred):
 def predict(answer):
     import torch
 
-    tokenizer, texts = tiny.tokenizer(), ["the plot is never less than gripping", "dull", "a warm story", "what a dull dull film"]
+    tokenizer, texts = tiny.tokenizer(), ["the plot is never less than gripping", "dull", "a warm story", "what a dull dull film", "the " * 150]
     model = tiny.encoder(dropout=0.3, seed=6)  # says pan to two of them, praise to two
     truth = []
     for text in texts:
         with torch.no_grad():
-            truth.append(model(**tokenizer(text, return_tensors="pt")).logits[0].softmax(-1).tolist())
+            batch = tokenizer(text, truncation=True, return_tensors="pt")
+            truth.append(model(**batch).logits[0].softmax(-1).tolist())
+    clues = dict.fromkeys(("index out of range", "must match the size", "expanded size"),
+                          "A text is longer than the model can read: cut it with truncation=True.")
     model.train()  # as a Trainer leaves it
-    rows = _labelled(run(answer, texts, model, tokenizer), texts)
+    rows = _labelled(run(answer, texts, model, tokenizer, clues=clues), texts)
     model.train()
     again = _labelled(run(answer, texts, model, tokenizer), texts)
     require(rows == again, "Two calls gave different answers: dropout is still on. Call model.eval() first.")

@@ -16,7 +16,7 @@ def tokenizer(words=WORDS):
     backend.pre_tokenizer = Whitespace()
     backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     marks = dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
-    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **marks)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=128, **marks)
 
 
 def encoder(labels=("pan", "praise"), dropout=0.0, seed=0):
@@ -26,7 +26,7 @@ def encoder(labels=("pan", "praise"), dropout=0.0, seed=0):
 
     config = BertConfig(
         vocab_size=4 + len(WORDS), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=64, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
+        max_position_embeddings=128, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
         initializer_range=0.5, pad_token_id=0, id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},
     )

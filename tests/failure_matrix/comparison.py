@@ -97,6 +97,16 @@ def from_scratch(load, method):
     return lora(model) if method == "lora" else type(model)(model.config)
 
 
+@cases.wrong("make_model", r"Adapters are on key; asked for were query and value")
+def adapters_on_other_layers(load, method):
+    return load() if method == "full" else lora(load(), target_modules=["key"])
+
+
+@cases.wrong("make_model", r"Trained adapters would have no effect: is lora_alpha above 0")
+def alpha_of_zero(load, method):
+    return load() if method == "full" else lora(load(), lora_alpha=0)
+
+
 @cases.error("make_model", r"target_modules takes the names.*query and value")
 def names_of_a_llama(load, method):
     return load() if method == "full" else lora(load(), target_modules=["q_proj", "v_proj"])
@@ -419,6 +429,14 @@ def other_numbers(runs):
 @cases.wrong("draw", r"Return the figure.*this is <Axes")
 def axes_returned(runs):
     return picture(runs).axes[0]
+
+
+@cases.wrong("draw", r"The y axis is labelled accuracy, and the accuracies are on the other")
+def other_axis_labelled(runs):
+    figure, axes = plt.subplots()
+    axes.scatter([row["accuracy"] for row in runs], [row["method"] for row in runs])
+    axes.set_ylabel("accuracy")
+    return figure
 
 
 @cases.wrong("draw", r"returns None")

@@ -295,6 +295,11 @@ def epochs_in_the_wrong_place(client, model, training_path, validation_path, n_e
     return job(client, model, training_path, validation_path, n_epochs, method={"type": "supervised", "n_epochs": n_epochs})
 
 
+@cases.wrong("start_job", r"n_epochs is None where 3 was given; it stands in method, of the type supervised")
+def method_without_a_type(client, model, training_path, validation_path, n_epochs):
+    return job(client, model, training_path, validation_path, n_epochs, method={"supervised": {"hyperparameters": {"n_epochs": n_epochs}}})
+
+
 @cases.wrong("start_job", r"The model is 'gpt-4o-mini'; it was given as 'base-model'")
 def model_written_down(client, model, training_path, validation_path, n_epochs):
     return job(client, "gpt-4o-mini", training_path, validation_path, n_epochs)
@@ -373,6 +378,11 @@ def temperature_left(client, models, examples, score):
 @cases.wrong("compare", r"temperature is 0.7")
 def temperature_set(client, models, examples, score):
     return scores_of(client, models, examples, score, temperature=0.7)
+
+
+@cases.wrong("compare", r"Answers are cut after 1 tokens")
+def one_token(client, models, examples, score):
+    return scores_of(client, models, examples, score, max_completion_tokens=1)
 
 
 @cases.wrong("compare", r"The system message is left out")

@@ -407,6 +407,11 @@ def a_hundred_epochs(*args, **training):
     return trainer_with(*args, **{"num_train_epochs": 100, **training})
 
 
+@cases.wrong("build_trainer", r"A batch has 0 rows")
+def batches_of_nothing(*args, **training):
+    return trainer_with(*args, **{"per_device_train_batch_size": 0, **training})
+
+
 @cases.wrong("build_trainer", r"train for 0 epochs")
 def no_epoch(*args, **training):
     return trainer_with(*args, **{"num_train_epochs": 0, **training})
@@ -460,7 +465,7 @@ def folder_written_down(model, train_dataset, eval_dataset, collator, compute_me
 def predicted(texts, model, tokenizer, chances=lambda logits: logits.softmax(-1), name=None, mask=True, evaluate=True):
     if evaluate:
         model.eval()
-    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     with torch.no_grad():
         rows = chances(model(**batch if mask else {"input_ids": batch["input_ids"]}).logits).tolist()
     name = name or model.config.id2label.get
@@ -484,7 +489,7 @@ def a_pipeline(texts, model, tokenizer):
     from transformers import pipeline
 
     classify = pipeline("text-classification", model=model.eval(), tokenizer=tokenizer)
-    return [{"label": row["label"], "probability": row["score"]} for row in classify(texts)]
+    return [{"label": row["label"], "probability": row["score"]} for row in classify(texts, truncation=True)]
 
 
 @cases.wrong("predict", r"dropout is still on. Call model.eval")
@@ -527,7 +532,7 @@ def chance_of_the_other_class(texts, model, tokenizer):
     return [row | {"probability": 1 - row["probability"]} for row in predicted(texts, model, tokenizer)]
 
 
-@cases.wrong("predict", r"4 here; this is")
+@cases.wrong("predict", r"5 here; this is")
 def first_text_alone(texts, model, tokenizer):
     return predicted(texts[:1], model, tokenizer)
 
@@ -535,6 +540,11 @@ def first_text_alone(texts, model, tokenizer):
 @cases.wrong("predict", r"write a dictionary")
 def labels_alone(texts, model, tokenizer):
     return [row["label"] for row in predicted(texts, model, tokenizer)]
+
+
+@cases.error("predict", r"A text is longer than the model can read: cut it with truncation=True")
+def long_text_not_cut(texts, model, tokenizer):
+    model(**tokenizer(texts, padding=True, return_tensors="pt"))
 
 
 @cases.error("predict", r"raised ValueError.*padding")
