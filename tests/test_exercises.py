@@ -133,6 +133,16 @@ def test_starter_has_no_solution_and_no_hint(name):
         assert texts["solution"] not in cells and not set(texts["hints"]) & set(cells)
 
 
+@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize("folder", ["exercises", "solutions"])
+def test_notebook_is_valid_and_its_ids_are_unique(name, folder):
+    import nbformat
+
+    notebook = json.loads((SOLUTIONS.parent / folder / f"{name}.ipynb").read_text(encoding="utf-8"))
+    nbformat.validate(notebook)
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+
+
 @pytest.mark.parametrize(("change", "message"), [
     (lambda cells: cells.pop(next(i for i, cell in enumerate(cells) if "hint" in cell["metadata"].get("tags", []))), "not whole"),
     (lambda cells: cells.pop(next(i for i, cell in enumerate(cells) if cell["cell_type"] == "raw")), "not whole"),

@@ -5,6 +5,7 @@ cell, which does not run), two or more ``hint`` (Markdown), ``solution`` and ``c
 the starter as a code cell, the check, and a cell that asks for help. All other cells are in both.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -59,13 +60,13 @@ def make_starter(notebook):
             called = _CALL.search("".join(cell["source"]))
             cells.append(_code(f"# Stuck? Remove a # and run this cell: a nudge, at the second time a direction.\n"
                                f"# {called[1]}.{called[2]}.hint()\n# {called[1]}.{called[2]}.solution()"))
+    cells = [{**cell, "id": hashlib.sha256(str(number).encode()).hexdigest()[:8]} for number, cell in enumerate(cells)]
     metadata = {key: value for key, value in notebook["metadata"].items() if key != "ftcourse"}
     return {**notebook, "cells": cells, "metadata": metadata}
 
 
 def _code(source, metadata=None):
-    """Return a code cell; its id is given anew when the notebook is cleaned."""
-    return {"cell_type": "code", "id": "0", "execution_count": None, "metadata": metadata or {}, "outputs": [], "source": source}
+    return {"cell_type": "code", "execution_count": None, "metadata": metadata or {}, "outputs": [], "source": source}
 
 
 def build(solutions, exercises, texts):
