@@ -3,7 +3,7 @@
 # make help      the rest
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lessons lab test lock export clean-notebooks outputs studies benchmarks clean
+.PHONY: help env lessons lab test lock export starters clean-notebooks outputs studies benchmarks clean
 
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -48,6 +48,9 @@ lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGR
 
 export: env  ## write ftcourse/ modules from the notebooks
 	$(BIN)/python -m ftcourse.export
+
+starters: env  ## write the starters of the exercises from nbs/solutions
+	$(BIN)/python -m ftcourse.checks.build
 
 clean-notebooks: env  ## bring the notebooks into their committed form
 	$(BIN)/nbdev_clean

@@ -101,7 +101,7 @@ def run(
 
 @app.command()
 def report(output: Output = Path("build")):
-    """Build the HTML report again from what was run.
+    """Build the HTML report again from what was run, with your progress in the exercises.
 
     \b
     [bold]Examples[/bold]
@@ -109,6 +109,59 @@ def report(output: Output = Path("build")):
       ftcourse report --output elsewhere
     """
     _build_report(output)
+
+
+@app.command()
+def check(
+    exercises: Annotated[list[str] | None, typer.Argument(
+        metavar="EXERCISE", help="Numbers or names; all if left out.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget the progress, and begin anew.")] = False,
+    page: Annotated[Path | None, typer.Option(
+        "--html", metavar="FILE", help="Write a finished exercise, as you saved it, as one HTML page.")] = None,
+):
+    """Show how far you are in the exercises.
+
+    The checks in the notebooks note what was right, in a file on this machine.
+
+    \b
+    [bold]Examples[/bold]
+      ftcourse check                        all exercises, step by step
+      ftcourse check 1                      one exercise
+      ftcourse check 1 --reset              forget what was done of it
+      ftcourse check 1 --html sentiment.html
+    """
+    from .checks import EXERCISES, find_exercise, progress
+
+    chosen = [find_exercise(name) for name in exercises or EXERCISES]
+    if reset:
+        progress.reset([exercise.name for exercise in chosen] if exercises else None)
+        _say(f"Forgotten: {', '.join(exercise.name for exercise in chosen)}")
+    elif page:
+        _write_page(chosen, page)
+    else:
+        console.print(_progress_table(chosen))
+
+
+def _write_page(chosen, page):
+    from .lab import lessons_folder
+    from .report import export_exercise
+
+    if len(chosen) != 1:
+        raise CourseError("A page is of one exercise: name it, for example `ftcourse check 1 --html page.html`.")
+    notebook = lessons_folder()[0] / "exercises" / f"{chosen[0].name}.ipynb"
+    _say(f"Page: {export_exercise(chosen[0], notebook, page)}")
+
+
+def _progress_table(chosen):
+    from rich.table import Table
+
+    from .checks import progress
+
+    rows = progress.rows(chosen)
+    table = Table("Exercise", "Step", "Outcome", "Tries", title=f"{sum(row[2] == 'right' for row in rows)} of {len(rows)} steps right")
+    for exercise, step, outcome, tries in rows:
+        table.add_row(exercise, step, outcome, str(tries), style="green" if outcome == "right" else None)
+    return table
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

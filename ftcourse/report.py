@@ -94,9 +94,42 @@ def build_report(output):
             for notebook, page in pages.items():
                 replace_file(page, _convert(notebook, page, pages, index).encode())
             parts.append(_profile_section(profile, records))
-    parts.append(_records_section())
+    parts += [_progress_section(), _records_section()]
     replace_file(index, _PAGE.format(body="\n".join(parts)).encode())
     return index
+
+
+def export_exercise(exercise, notebook, page):
+    """Write a finished exercise as one HTML page, pictures included.
+
+    Args:
+        exercise: a `checks.engine.Exercise`.
+        notebook: path of the learner's notebook, saved with its outputs.
+        page: path of the page.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        CourseError: if a step is not right yet, or the notebook can't be read or has no outputs.
+    """
+    from .checks import progress
+
+    open_steps = [step for _, step, outcome, _ in progress.rows([exercise]) if outcome != "right"]
+    if open_steps:
+        raise CourseError(f"{exercise.name} is not finished: {'; '.join(open_steps)}. Do these steps first.")
+    skip_slow_grammar()
+    import nbformat
+
+    notebook, page = Path(notebook).resolve(), Path(page).resolve()
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except (OSError, ValueError) as error:
+        raise CourseError(f"{notebook} can't be read as a notebook ({error}). Save it in JupyterLab first.") from error
+    if not any(cell.get("outputs") for cell in cells):
+        raise CourseError(f"{notebook} has no outputs: run it in JupyterLab and save it, then export it.")
+    replace_file(page, _convert(notebook, page, {}).encode())
+    return page
 
 
 def _read_runs(folder):
@@ -109,8 +142,8 @@ def _read_runs(folder):
     return records
 
 
-def _convert(notebook, page, pages, index):
-    """Return a notebook as HTML, its links to other notebooks turned into links between the pages of the report."""
+def _convert(notebook, page, pages, index=None):
+    """Return a notebook as HTML, its links to other notebooks turned into links between the pages of the report, if any."""
     skip_slow_grammar()
     import nbformat
     from bs4 import BeautifulSoup
@@ -131,6 +164,8 @@ def _convert(notebook, page, pages, index):
             link["href"] = os.path.relpath(other, page.parent) + (f"#{anchor}" if anchor else "")
         else:
             link.unwrap()  # a file of the repository, which the report does not hold
+    if index is None:
+        return str(soup)
     back = BeautifulSoup('<p class="jp-RenderedHTMLCommon"><a>Results of all lessons</a></p>', "html.parser")
     back.a["href"] = os.path.relpath(index, page.parent)
     soup.main.insert(0, back)
@@ -191,6 +226,18 @@ def _bars(values, unit, limits=None):
         for name, value in values.items())
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<p><img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alt)}"></p>'
+
+
+def _progress_section():
+    """Return a table of the learner's progress in the exercises, or nothing if there is none."""
+    from .checks import EXERCISES, find_exercise, progress
+
+    if not progress.load():
+        return ""
+    rows = [[html.escape(str(cell)) for cell in row] for row in progress.rows([find_exercise(name) for name in EXERCISES])]
+    done = sum(row[2] == "right" for row in rows)
+    table = _table(f"{done} of {len(rows)} steps right", ["Exercise", "Step", "Outcome", "Tries"], rows, numbers=(3,))
+    return f"<h2>Exercises</h2>\n{table}"
 
 
 def _records_section():

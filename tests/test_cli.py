@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from rich.console import Console
 
 from ftcourse import assets, cli, lab, live, profiles, records, runner, studies
+from ftcourse.checks import find_exercise, progress
 from ftcourse.errors import CourseError
 
 ALT = 'Bars: "ours" <5 s> & theirs'
@@ -29,6 +30,7 @@ def ftcourse(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(runner, "_ask_environment", lambda: subprocess.Popen(answer, stdout=subprocess.PIPE, text=True))
     monkeypatch.setattr(cli, "console", Console(width=100))
     monkeypatch.delenv("FTCOURSE_PROFILE", raising=False)
+    monkeypatch.setenv("FTCOURSE_PROGRESS", str(tmp_path / "progress.json"))
     monkeypatch.chdir(tmp_path)
 
     def command(*args):
@@ -79,6 +81,9 @@ def test_every_command_explains_itself_with_examples(ftcourse, command):
     (("setup", "03", "--from", "nowhere"), r"no folder nowhere"),
     (("study", "nope"), r"Unknown study 'nope'\. The studies are transfer, transfer_curve, text_classification"),
     (("study", "text_classification", "--seeds", "1", "two"), r"'1 two' is not a list of seeds"),
+    (("check", "9"), r"Unknown exercise '9'\. The exercises are 1_sentiment, 2_lora, 3_openai, 4_comparison"),
+    (("check", "--html", "page.html"), r"A page is of one exercise"),
+    (("check", "1", "--html", "page.html"), r"1_sentiment is not finished: Step 1, unseen films; Step 2"),
     (("report", "--output", "[elsewhere]"), r"nothing to report in .*\[elsewhere\]"),
 ])
 def test_what_a_person_can_mend_is_one_paragraph(ftcourse, tmp_path, monkeypatch, args, message):
@@ -133,6 +138,49 @@ def test_run_and_its_report(ftcourse, tmp_path, monkeypatch):
     index.unlink()
     code, out, _ = ftcourse("report")
     assert (code, out) == (0, f"Report: {index}\n") and index.exists()
+
+
+def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path):
+    exercise = find_exercise("1")
+    for step in list(exercise.steps)[:-1]:
+        progress.note(exercise.name, step, "right")
+    progress.note(exercise.name, list(exercise.steps)[-1], "wrong")
+    progress.note("4_comparison", "draw", "error")
+    code, out, _ = ftcourse("check", "1")
+    assert code == 0 and "5 of 6 steps right" in out and "4_comparison" not in out
+    assert re.search(r"Step 6, predictions +│ wrong +│ 1 ", out), out
+    assert re.search(r"Step 5, the plot +│ error +│ 1 ", ftcourse("check")[1])
+    notebook = tmp_path / "nbs" / "exercises" / "1_sentiment.ipynb"
+    write_notebook(tmp_path / "nbs" / "01_a.ipynb")
+    write_notebook(notebook, "# Mine\n\n[The lesson](../03_a.ipynb)", FIGURE)
+    assert ftcourse("check", "1", "--html", "page.html")[0] == 2
+    progress.note(exercise.name, list(exercise.steps)[-1], "right")
+    code, _, err = ftcourse("check", "1", "--html", "page.html")
+    assert code == 2 and "has no outputs: run it in JupyterLab and save it" in err
+    finished = nbformat.read(notebook, as_version=4)
+    finished.cells[-1].outputs = [new_output("stream", text="all <right>\n")]
+    nbformat.write(finished, notebook)
+    code, out, _ = ftcourse("check", "1", "--html", "page.html")
+    assert code == 0 and out == f"Page: {tmp_path / 'page.html'}\n"
+    page = BeautifulSoup((tmp_path / "page.html").read_text(), "html.parser")
+    assert "all <right>" in page.text and page.html["lang"] == "en" and not page.select("script, a[href='../03_a.ipynb']")
+    assert ftcourse("check", "1", "--reset")[1] == "Forgotten: 1_sentiment\n"
+    assert "0 of 6 steps right" in ftcourse("check", "1")[1] and "draw" in progress.load()["4_comparison"]
+    assert ftcourse("check", "--reset")[0] == 0 and progress.load() == {}
+
+
+def test_report_shows_the_progress(ftcourse, tmp_path):
+    write_notebook(tmp_path / "nbs" / "01_a.ipynb", "1")
+    assert ftcourse("run", "--profile", "smoke")[0] == 0
+    index = tmp_path / "build" / "report" / "index.html"
+    assert "Exercises" not in index.read_text()
+    progress.note("2_lora", "merge", "right")
+    assert ftcourse("report")[0] == 0
+    page = BeautifulSoup(index.read_text(), "html.parser")
+    caption = next(caption for caption in page.select("caption") if "steps right" in caption.text)
+    assert caption.text.startswith("1 of ")
+    assert [cell.text for row in caption.parent.select("tr") if "Step 5, merging" in row.text for cell in row.select("td")] == [
+        "Step 5, merging", "right", "1"]
 
 
 def check_pages(index):

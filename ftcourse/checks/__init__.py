@@ -1,0 +1,29 @@
+"""The four exercises: their checks, hints and solutions, and what a learner has done of them.
+
+Each exercise has a notebook in ``nbs/solutions/``, the single source, from which `build` makes the starter in
+``nbs/exercises/`` and the texts that ``hint()`` and ``solution()`` show; and a module here with its checks.
+
+otter-grader 7 makes starters from solutions and runs offline, but a test of it passes or fails with a message fixed
+beforehand, shown above a traceback, so it can't name the learner's own value, tell an error from a wrong answer, or
+give hints. nbgrader 0.9 is made for a teacher who collects and grades, with a database and a server extension, and
+its tests are plain assertions; so the small part that is missing is written here.
+"""
+
+from importlib import import_module
+
+from ..errors import CourseError
+
+EXERCISES = {"1_sentiment": "sentiment", "2_lora": "adapters", "3_openai": "domain", "4_comparison": "comparison"}
+
+
+def find_exercise(name):
+    """Return an exercise from its number or name: ``"1"``, ``"1_sentiment"`` or ``"sentiment"``.
+
+    Raises:
+        CourseError: naming the known exercises, if there is no such one.
+    """
+    wanted = str(name).removesuffix(".ipynb").rpartition("/")[2]
+    for known, module in EXERCISES.items():
+        if wanted in (known, known.split("_")[0], module):
+            return import_module(f".{module}", __name__).exercise
+    raise CourseError(f"Unknown exercise {str(name)!r}. The exercises are {', '.join(EXERCISES)}: give a number or a name.")

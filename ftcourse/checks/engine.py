@@ -1,0 +1,188 @@
+"""What every exercise shares: steps, their four outcomes, and what a learner sees of them."""
+
+import html
+import json
+import reprlib
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CourseError
+from . import progress
+
+RIGHT, WRONG, ERROR, NOT_ATTEMPTED = "right", "wrong", "error", "not attempted"
+OUTCOMES = (RIGHT, WRONG, ERROR, NOT_ATTEMPTED)
+_COLOURS = {RIGHT: "#009E73", WRONG: "#D55E00", ERROR: "#CC79A7", NOT_ATTEMPTED: "#56B4E9"}  # beside the word, never alone
+TEXTS = Path(__file__).parent / "texts"  # written by build
+
+
+class CheckFailed(CourseError):
+    """An answer that isn't right, where nobody is there to read an explanation."""
+
+
+class Wrong(Exception):
+    """What a check raises for a wrong answer; the message names the learner's own value and the likely misconception."""
+
+
+class _Failed(Exception):
+    """The learner's code raised an exception."""
+
+
+class _NotAttempted(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a check ended, and what to tell the learner."""
+
+    outcome: str  # one of OUTCOMES
+    message: str
+    title: str = ""
+
+    def __str__(self):
+        return f"{self.title}: {self.outcome}. {self.message}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        colour, message = _COLOURS[self.outcome], html.escape(self.message)
+        return (f'<div role="status" style="border-left: 6px solid {colour}; padding: .4em .8em">'
+                f"<strong>{html.escape(self.title)}: {self.outcome}.</strong> {message}</div>")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A text for the learner, Markdown in a notebook."""
+
+    text: str
+
+    def __str__(self):
+        return self.text
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self):
+        return self.text
+
+
+class Exercise:
+    """An exercise: its steps in order."""
+
+    def __init__(self, name, title):
+        self.name, self.title, self.steps = name, title, {}
+
+    def step(self, title):
+        """Make a `Step` of a function that checks a learner's answers; the function's name is the step's."""
+        def register(check):
+            self.steps[check.__name__] = Step(self, check.__name__, title, check)
+            return self.steps[check.__name__]
+        return register
+
+    def texts(self):
+        """Return the starter, the hints and the solution of every step."""
+        return json.loads((TEXTS / f"{self.name}.json").read_text(encoding="utf-8"))
+
+
+class Step:
+    """A step of an exercise. Its check returns what to say of a right answer, and raises `Wrong` for another."""
+
+    def __init__(self, exercise, name, title, check):
+        self.exercise, self.name, self.title, self._check = exercise, name, title, check
+        self._hints = 0
+
+    def judge(self, *answers):
+        """Return the `Outcome` for a learner's answers, and note nothing."""
+        try:
+            if any(answer is ... for answer in answers):
+                raise _NotAttempted
+            outcome, message = RIGHT, self._check(*answers)
+        except _NotAttempted:
+            outcome, message = NOT_ATTEMPTED, "Put your own code in the place of the three dots, and run both cells again."
+        except Wrong as error:
+            outcome, message = WRONG, str(error)
+        except _Failed as error:
+            outcome, message = ERROR, str(error)
+        except Exception as error:  # an answer of a kind that the check did not foresee
+            outcome, message = ERROR, f"The check can't read your answer ({_name(error)}). Compare what it is with what the step asks for."
+        return Outcome(outcome, message, self.title)
+
+    def check(self, *answers):
+        """Judge a learner's answers and note the outcome; show it, or raise `CheckFailed` where nobody is there."""
+        found = self.judge(*answers)
+        if is_attended():
+            try:
+                progress.note(self.exercise.name, self.name, found.outcome)
+            except CourseError as error:
+                return Outcome(found.outcome, f"{found.message} (Not noted: {error})", found.title)
+        elif found.outcome != RIGHT:
+            raise CheckFailed(str(found))
+        return found
+
+    def hint(self):
+        """Show a hint: a nudge at the first call, a direction from the second on."""
+        hints = self.exercise.texts()[self.name]["hints"]
+        self._hints = min(self._hints + 1, len(hints))
+        return Note(hints[self._hints - 1])
+
+    def solution(self):
+        """Show a solution."""
+        return Note(f"```python\n{self.exercise.texts()[self.name]['solution']}\n```")
+
+
+def is_attended():
+    """Say whether somebody is there to read: the front end would answer a question, which a headless run refuses."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        return False
+    if not hasattr(shell, "kernel"):
+        return sys.stdin.isatty()
+    return bool(shell.kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
+
+
+def run(function, *args, clues=None, **kwargs):
+    """Call a learner's function and return what it returns.
+
+    Args:
+        function: of the learner.
+        *args: of the call, as are further keyword arguments.
+        clues: what an exception probably means, by a part of its text.
+    """
+    name = getattr(function, "__name__", "answer")
+    if not callable(function):
+        raise Wrong(f"The check needs the function itself, without brackets and arguments; it got {shown(function)}.")
+    try:
+        result = function(*args, **kwargs)
+    except Wrong:  # said by something that the check handed over
+        raise
+    except Exception as error:
+        why = next((f" {clue}" for part, clue in (clues or {}).items() if part in _name(error)), "")
+        raise _Failed(f"Your {name} raised {_name(error)}{_place(error, function)}.{why}") from error
+    if result is ...:
+        raise _NotAttempted
+    if result is None:
+        raise Wrong(f"Your {name} returns None: end it with return and the result.")
+    return result
+
+
+def require(condition, message):
+    """Raise `Wrong` with a message unless a condition holds."""
+    if not condition:
+        raise Wrong(message)
+
+
+def shown(value):
+    """Return a short text for a value of the learner's."""
+    return reprlib.repr(value)
+
+
+def _name(error):
+    return f"{type(error).__name__}: {error}".strip(": ").rstrip(".")[:300]
+
+
+def _place(error, function):
+    """Return the line of the learner's own code in which an exception came, as far as it can be told."""
+    code = getattr(getattr(function, "forward", function), "__code__", None)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
+    return f", in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
