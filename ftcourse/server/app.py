@@ -54,7 +54,7 @@ def create_app(settings):
     @asynccontextmanager
     async def lifespan(app):
         supervisor.start()
-        if settings.preload:
+        if settings.preload and not settings.closed_organisation:  # that one is for its refusal
             engine.preload()
         yield
         supervisor.stop()
