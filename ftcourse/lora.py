@@ -7,7 +7,7 @@ __all__ = ['DATA', 'IGNORED', 'METHODS', 'TARGETS', 'BYTES', 'LoRALinear', 'read
            'facts_repeated', 'add_lora', 'linear_layers', 'quantise', 'quantisation_error', 'skeleton',
            'estimate_memory', 'fine_tune']
 
-# %% ../nbs/04_lora_qlora.ipynb #e7f6c011
+# %% ../nbs/04_lora_qlora.ipynb #e7f6c012
 import copy
 import json
 import logging
@@ -15,6 +15,7 @@ import re
 import warnings
 from pathlib import Path
 
+# %% ../nbs/04_lora_qlora.ipynb #e7f6c011
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
@@ -85,10 +86,10 @@ def load_chats(
             sides[side] = sides[side].select(range(min(count or len(sides[side]), len(sides[side]))))
     return sides
 
-# %% ../nbs/04_lora_qlora.ipynb #c2356069
+# %% ../nbs/04_lora_qlora.ipynb #c2356070
 IGNORED = -100  # the label that PyTorch's cross-entropy leaves out
 
-
+# %% ../nbs/04_lora_qlora.ipynb #c2356069
 def answer_spans(
     messages,  # of a dialogue
     tokenizer,  # with a chat template
@@ -191,10 +192,8 @@ def quantization_config(
                           "`pip install bitsandbytes`, or use the method 'lora', which needs no quantisation.")
     if kind == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=train.choose_dtype(),
-    )
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+                              bnb_4bit_compute_dtype=train.choose_dtype())
 
 # %% ../nbs/04_lora_qlora.ipynb #aea92132
 def prepare(
@@ -316,10 +315,10 @@ def facts_repeated(
             for fact in facts if re.search(fact["right"], reference, re.I)]
     return sum(told) / max(len(told), 1)
 
-# %% ../nbs/04_lora_qlora.ipynb #39fa9ec1
+# %% ../nbs/04_lora_qlora.ipynb #39fa9ec2
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
-
+# %% ../nbs/04_lora_qlora.ipynb #39fa9ec1
 def add_lora(
     model,  # a causal language model
     r=16,  # rank
@@ -427,14 +426,14 @@ def skeleton(
                 weights.data = weights.data.float()  # what `prepare` does
     return model
 
-
+# %% ../nbs/04_lora_qlora.ipynb #37834f30
 def _is_quantised(name, weights):
     return weights.ndim == 2 and "lora_" not in name and "embed" not in name and "lm_head" not in name
 
-# %% ../nbs/04_lora_qlora.ipynb #454f63ac
+# %% ../nbs/04_lora_qlora.ipynb #454f63ad
 BYTES = {"nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "int8": 1}  # a weight with its scales; double quantisation packs them
 
-
+# %% ../nbs/04_lora_qlora.ipynb #454f63ac
 def estimate_memory(
     model_or_config,  # a configuration of transformers, or a model, of which the configuration is taken
     method="lora",  # one of METHODS
