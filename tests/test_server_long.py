@@ -207,7 +207,7 @@ def test_killed_at_random_moments(tmp_path, tiny_llama):  # noqa: F811
         _, undisturbed = create(connect(service))
         undisturbed = wait_for(connect(service), undisturbed)
     files, jobs, told = [], [], []
-    for number in range(20):
+    for number in range(int(os.environ.get("KILLS", 20))):
         moment, service = MOMENTS[number % len(MOMENTS)], start_service(home, models)
         try:
             client = connect(service, max_retries=0, timeout=600)
