@@ -424,11 +424,17 @@ def skeleton(
         for name, weights in model.named_parameters():
             if not _is_quantised(name, weights):
                 weights.data = weights.data.float()  # what `prepare` does
+        for layer in _bases(model):
+            layer.register_forward_hook(lambda layer, inputs, output: output.to(inputs[0].dtype))  # as in bitsandbytes
     return model
 
 # %% ../nbs/04_lora_qlora.ipynb #37834f30
 def _is_quantised(name, weights):
     return weights.ndim == 2 and "lora_" not in name and "embed" not in name and "lm_head" not in name
+
+
+def _bases(model):
+    return [layer for name, layer in model.named_modules() if name.endswith("base_layer")]
 
 # %% ../nbs/04_lora_qlora.ipynb #454f63ad
 BYTES = {"nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "int8": 1}  # a weight with its scales; double quantisation packs them

@@ -3,7 +3,7 @@
 A study skips the runs that already have a record, so that it continues where it was stopped.
 """
 
-from .lora import lora, lora_sweep
+from .lora import lora, lora_memory, lora_sweep
 from .ner import ner, ner_variants
 from .openai_job import openai_job
 from .qa import qa, qa_curve, qa_frozen
@@ -19,6 +19,7 @@ STUDIES = {
     "text_classification_too_little": text_classification_too_little,
     "lora": lora,
     "lora_sweep": lora_sweep,
+    "lora_memory": lora_memory,
     "ner": ner,
     "ner_variants": ner_variants,
     "qa": qa,

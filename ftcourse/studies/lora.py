@@ -20,6 +20,7 @@ SWEEP = {
     "lora_alpha": (8, 128),
     "lora_dropout": (0.0,),
 }
+BATCH_SIZES = (2, 8)  # of the study lora_memory
 SHORT = dict(num_train_epochs=2)  # and fewer dialogues: see lora_sweep
 
 
@@ -48,6 +49,14 @@ def lora_sweep(seeds=(0,), profile="local", folder=None):
                 _in_own_process(_try, "lora_sweep", f"{name}-seed-{seed}", profile, seed, folder, setting, value)
 
 
+def lora_memory(seeds=(0,), profile="local", folder=None):
+    """Train four steps on the longest dialogues in each way, at two sizes of batch: what `estimate_memory` is held against."""
+    for seed in seeds:
+        for method in LEARNING_RATES:
+            for batch_size in BATCH_SIZES:
+                _in_own_process(_weigh, "lora_memory", f"{method}-{batch_size}-seed-{seed}", profile, seed, folder, method, batch_size)
+
+
 def _in_own_process(function, study, run, profile, seed, folder, *more):
     """Call a function in a new process, unless the record of the run is there."""
     if records.record_path(study, run, folder).exists():
@@ -60,13 +69,16 @@ def _in_own_process(function, study, run, profile, seed, folder, *more):
         pool.submit(function, study, run, profile, seed, folder, *more).result()
 
 
-def _train(settings, seed, method, num_eval, changes):
+def _train(settings, seed, method, num_eval, changes, longest=None):
     """Fine-tune; return the Trainer, the sides, what it cost, and the memory of the process before the model came."""
     import psutil
 
     from .. import lora as lesson
 
     dataset = lesson.load_chats(settings.data, settings.num_train, num_eval, settings.num_test, seed)
+    if longest:
+        sizes = [sum(len(message["content"]) for message in messages) for messages in dataset["train"]["messages"]]
+        dataset["train"] = dataset["train"].select(sorted(range(len(sizes)), key=lambda i: -sizes[i])[:longest])
     options = {**settings.lora, **settings.training, "learning_rate": LEARNING_RATES[method], **changes}
     options |= {"eval_strategy": "no"}
     before = psutil.Process().memory_info().rss / 1e6
@@ -139,6 +151,22 @@ def _try(study, run, profile, seed, folder, setting, value):
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
     print(f"{study}/{run}: loss {metrics['validation_loss']:.3f}, facts {metrics['validation_facts_right']:.1%} "
           f"in {cost['seconds']:.0f} s", flush=True)
+
+
+def _weigh(study, run, profile, seed, folder, method, batch_size):
+    """Do one run of the study `lora_memory` and write its record."""
+    settings = profiles.load_profile("04", profile)
+    changes = dict(per_device_train_batch_size=batch_size, max_steps=4)
+    trainer, dataset, cost, before, options = _train(settings, seed, method, settings.num_eval, changes, longest=4 * batch_size)
+    batches = list(trainer.get_train_dataloader())
+    metrics = {
+        "training_memory_mb": round(cost["peak_memory_mb"] - before, 1),
+        "sequence_length": max(batch["input_ids"].shape[1] for batch in batches),
+        "learned": max(float((batch["labels"] >= 0).float().mean()) for batch in batches),
+    }
+    inputs = _inputs(settings, seed, method, dataset, options)
+    records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
+    print(f"{study}/{run}: {metrics['training_memory_mb']:.0f} MB in {cost['seconds']:.0f} s", flush=True)
 
 
 def _saved_mb(model):
