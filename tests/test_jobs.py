@@ -236,7 +236,8 @@ def test_the_lesson_runs_at_full(tmp_path, tiny_llama):  # noqa: F811
         assert run.returncode == 0, run.stderr[-5000:]
         client = jobs.connect(service.base_url, service.api_key)
         tuned = [found.id for found in client.models.list() if found.id.startswith(f"ft:{model}:")]
-        assert len(tuned) == 1 and len(client.files.list().data) == 1  # the model stays, of the files only the results
+        assert sum(":ckpt-step-" not in name for name in tuned) == 1 and len(tuned) == 4  # three checkpoints beside it
+        assert len(client.files.list().data) == 1  # the models stay, of the files only the results
 
 
 def test_the_lesson_at_full_stops_before_it_reaches_out(tmp_path):
