@@ -415,7 +415,7 @@ def skeleton(
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
-            config, attn_implementation=attn_implementation, dtype=torch.float32 if method == "full" else dtype
+            config=config, attn_implementation=attn_implementation, dtype=torch.float32 if method == "full" else dtype
         )
     if method == "full":
         return model
