@@ -14,6 +14,7 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -302,13 +303,14 @@ def alter(
 def plant_near_duplicates(
     texts,  # list of strings
     count,  # how many copies to plant
+    changes=1,  # of each copy
     min_words=8,  # only texts with as many words are copied: in a shorter one, one word is a different text
     seed=0,  # of the choice
 ):
     "Return the texts with altered copies at the end, and the pairs (row of the original, row of the copy), a set."
     rng = random.Random(seed)
     chosen = rng.sample([row for row, text in enumerate(texts) if len(text.split()) >= min_words], count)
-    copies = [alter(texts[row], rng) for row in chosen]
+    copies = [reduce(lambda text, _: alter(text, rng), range(changes), texts[row]) for row in chosen]
     return [*texts, *copies], {(row, len(texts) + place) for place, row in enumerate(chosen)}
 
 # %% ../nbs/07_best_practices.ipynb #aea92132
@@ -348,6 +350,7 @@ def out_of_fold(
 def find_label_errors(
     labels,  # integer array of shape (examples,), from 0
     probabilities,  # array of shape (examples, classes), from a model that didn't train on the example
+    max_confidence=0.2,  # a label to which the model gives more is left alone; 1 leaves the choice to cleanlab
 ):
     "Return the examples whose label is probably wrong, the surest first: DataFrame with row, label, suggested, confidence."
     from cleanlab.filter import find_label_issues
@@ -356,11 +359,11 @@ def find_label_errors(
     if len(labels) != len(probabilities) or not set(labels.tolist()) <= set(range(probabilities.shape[1])):
         raise CourseError(f"{len(labels)} labels {sorted(set(labels.tolist()))} don't fit probabilities of the shape "
                           f"{probabilities.shape}: pass one row a label, and labels from 0 to classes - 1.")
-    # The model's certainty about the given label decides the order; cleanlab's confident learning decides how many.
-    rows = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
-    own = probabilities[rows, labels[rows]]
-    table = {"row": rows, "label": labels[rows], "suggested": probabilities[rows].argmax(1), "confidence": own}
-    return pd.DataFrame(table)
+    rows = find_label_issues(labels, probabilities, filter_by="confident_learning",
+                             return_indices_ranked_by="self_confidence", n_jobs=1)
+    rows = rows[probabilities[rows, labels[rows]] < max_confidence]
+    table = {"row": rows, "label": labels[rows], "suggested": probabilities[rows].argmax(1)}
+    return pd.DataFrame({**table, "confidence": probabilities[rows, labels[rows]]})
 
 # %% ../nbs/07_best_practices.ipynb #73475cb4
 def plant_flips(

@@ -195,3 +195,122 @@ def test_what_was_cleaned_has_no_issue_of_the_dropped_kinds(data):
 def test_normalising_twice_changes_nothing(text):
     once = quality.normalise(text)
     assert quality.normalise(once) == once
+
+
+# --- Finders ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    from ftcourse.classification import read_review_sentences
+
+    return read_review_sentences().shuffle(seed=0).select(range(2000))
+
+
+@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30), min_size=1))
+def test_similarity_is_jaccards(first, second):
+    value = quality.similarity(first, second)
+    assert value == pytest.approx(1 - len(first ^ second) / len(first | second)) and quality.similarity(second, first) == value
+
+
+def test_near_duplicates_are_those_of_an_exhaustive_search(reviews):
+    texts, _ = quality.plant_near_duplicates(list(reviews["text"])[:300], 60, changes=2, min_words=4)
+    pieces = [quality.shingles(text) for text in texts]
+    pairs = quality.find_near_duplicates(texts)
+    found = {(row.first, row.second): row.similarity for row in pairs.itertuples()}
+    every = {(i, j): quality.similarity(pieces[i], pieces[j]) for j in range(len(texts)) for i in range(j)}
+    truth = {pair: value for pair, value in every.items() if value >= 0.7}
+    assert found.items() <= truth.items() and len(found) >= 0.95 * len(truth) > 30
+    assert pairs["similarity"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_near_duplicates_are_found(reviews, seed):
+    texts, planted = quality.plant_near_duplicates(list(reviews["text"]), 200, seed=seed)
+    pairs = quality.find_near_duplicates(texts)
+    scores = quality.score_finder(zip(pairs["first"], pairs["second"]), planted)
+    assert scores["recall"] >= 0.95 and scores["precision"] >= 0.95
+
+
+def test_leaks_between_two_sides_are_found_and_pairs_within_a_side_are_not(reviews):
+    texts = list(reviews["text"])[:200]
+    pairs = quality.find_near_duplicates([*texts[:100], texts[0]], [*texts[100:], texts[7].upper(), texts[100]])
+    assert sorted(zip(pairs["first"], pairs["second"])) == [(7, 100)]
+    assert quality.find_near_duplicates([], []).empty and quality.find_near_duplicates(["", " ", "!"])["similarity"].tolist() == [1] * 3
+
+
+def test_texts_that_are_no_texts_are_named():
+    with pytest.raises(CourseError, match="Text 1 is of type NoneType"):
+        quality.find_near_duplicates(["a film", None])
+
+
+def test_only_copies_of_what_stays_are_left_out():
+    pairs = pd.DataFrame({"first": [1, 0, 3], "second": [2, 1, 4], "similarity": [0.9, 0.8, 0.7]})
+    assert quality.later_copies(pairs) == [1, 4]  # 2 is near 1, which goes, and not near 0
+
+
+def test_planted_changes_leave_what_they_say(reviews):
+    texts = list(reviews["text"])
+    altered, planted = quality.plant_near_duplicates(texts, 50, seed=1)
+    assert altered[:-50] == texts and len({first for first, _ in planted}) == 50
+    assert all(altered[first] != altered[second] for first, second in planted)
+    labels, rows = quality.plant_flips([0, 1, 2, 0] * 25, 0.3)
+    assert len(rows) == 30 and np.flatnonzero(labels != [0, 1, 2, 0] * 25).tolist() == rows.tolist() and set(labels) == {0, 1, 2}
+    assert quality.plant_flips([0, 1] * 50, 0.1, seed=1)[1].tolist() != quality.plant_flips([0, 1] * 50, 0.1, seed=2)[1].tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_planted_issue_is_found_under_its_name(reviews, seed):
+    data = [{"input": row["text"], "output": ("rotten", "fresh")[row["label"]]} for row in reviews.select(range(300))]
+    data = [item for item in data if not quality.check_item(item)]
+    broken, places = quality.plant_issues(data, seed)
+    found = {issue.index: issue.kind for issue in quality.validate_training_data(broken, ["fresh", "rotten"])}
+    assert found == places and set(places.values()) == set(quality.REMEDIES) - {"imbalance"}
+
+
+def test_score_of_a_finder():
+    assert quality.score_finder([1, 2, 3, 4], [1, 2, 9]) == {"precision": 0.5, "recall": 2 / 3, "found": 4}
+    assert quality.score_finder([], [1]) == {"precision": 0.0, "recall": 0.0, "found": 0}
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Two groups of points that a line tells apart but for a tenth, a tenth of the labels flipped."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 2000)
+    features = rng.normal(size=(2000, 5)) + 1.1 * (2 * truth[:, None] - 1) * np.array([1, 0.5, 0, 0, 0])
+    return features, *quality.plant_flips(truth, 0.1)
+
+
+def test_wrong_labels_are_found_with_three_times_the_base_rate(blobs):
+    features, labels, rows = blobs
+    found = quality.find_label_errors(labels, quality.out_of_fold(features, labels))
+    scores = quality.score_finder(found["row"], rows)
+    assert scores["precision"] > 0.3 and scores["recall"] > 0.3
+    assert found["confidence"].is_monotonic_increasing and (found["confidence"] < 0.2).all()
+    assert (found["suggested"] == 1 - found["label"]).all() and (found["label"] == labels[found["row"]]).all()
+    assert len(quality.find_label_errors(labels, quality.out_of_fold(features, labels), max_confidence=1)) > len(found)
+
+
+def test_nobody_is_judged_by_a_model_that_saw_it_or_its_group(blobs):
+    features, _, _ = blobs
+    own = np.eye(400)  # a feature of its own for every row: memory alone could use it
+    labels = np.random.default_rng(0).integers(0, 2, 400)
+    assert abs((quality.out_of_fold(own, labels).argmax(1) == labels).mean() - 0.5) < 0.1
+    groups = np.repeat(np.arange(100), 4)
+    shared = np.eye(100)[groups]
+    by_group = np.random.default_rng(1).integers(0, 2, 100)[groups]
+    assert (quality.out_of_fold(shared, by_group).argmax(1) == by_group).mean() > 0.9
+    assert abs((quality.out_of_fold(shared, by_group, groups).argmax(1) == by_group).mean() - 0.5) < 0.2
+
+
+@pytest.mark.parametrize("labels", [[0] * 20, [0] * 17 + [1] * 3, []])
+def test_too_few_examples_to_judge_labels(labels):
+    with pytest.raises(CourseError, match="5 folds need at least two labels"):
+        quality.out_of_fold(np.zeros((len(labels), 2)), labels)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0], [0, 2], [-1, 0]])
+def test_labels_must_fit_the_probabilities(labels):
+    with pytest.raises(CourseError, match="don't fit probabilities"):
+        quality.find_label_errors(labels, np.full((2, 2), 0.5))
