@@ -6,6 +6,10 @@ __all__ = ['RECOMMENDED', 'HEADS', 'WAYS', 'recommended_arguments', 'model_maker
            'adapted_classifier', 'linear_names']
 
 # %% ../nbs/07_best_practices.ipynb #25fc0e70
+import os
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -160,13 +164,15 @@ def tensorboard_button(
 ):
     "Return a button that opens TensorBoard beneath itself; nothing is started until it is pressed."
     import ipywidgets as widgets
-    from tensorboard import notebook
 
     button, output = widgets.Button(description="Open TensorBoard"), widgets.Output()
 
     def open_board(pressed):
+        from tensorboard.notebook import start
+
+        os.environ.setdefault("TENSORBOARD_BINARY", str(Path(sys.executable).with_name("tensorboard")))
         with output:
-            notebook.start(f'--logdir "{folder}"')
+            start(f'--logdir "{folder}"')
 
     button.on_click(open_board)
     return widgets.VBox([button, output])
