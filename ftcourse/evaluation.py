@@ -4,7 +4,7 @@
 __all__ = ['Evaluation', 'evaluate_model', 'bootstrap_interval', 'compare_models', 'reliability', 'expected_calibration_error',
            'fit_temperature', 'score_slices', 'decide', 'mean_cost', 'class_thresholds']
 
-# %% ../nbs/07_best_practices.ipynb #39fa9ec1
+# %% ../nbs/07_best_practices.ipynb #d6d824ab
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import optimize, special, stats
 
 from .errors import CourseError
 
-# %% ../nbs/07_best_practices.ipynb #81b8a03f
+# %% ../nbs/07_best_practices.ipynb #8c1f1046
 class Evaluation(NamedTuple):
     "What evaluate_model returns: one row an answer."
 
@@ -35,7 +35,7 @@ def _unpack(batch):
     labels = batch.pop(name)
     return batch, labels
 
-# %% ../nbs/07_best_practices.ipynb #da4ea2a5
+# %% ../nbs/07_best_practices.ipynb #ad573668
 def _logits(model, inputs):
     "Return the logits of any model: in an output of transformers, in a dictionary, or bare."
     output = model(**inputs) if isinstance(inputs, dict) else model(inputs)
@@ -58,7 +58,7 @@ def _flatten(logits, labels, shifted):
     kept = labels != -100
     return logits[kept], labels[kept]
 
-# %% ../nbs/07_best_practices.ipynb #a68b412c
+# %% ../nbs/07_best_practices.ipynb #16dc368a
 def evaluate_model(
     model,  # a model of transformers with a classification head, or any PyTorch module that returns logits
     data_loader,  # yields dictionaries with labels, or pairs (inputs, labels)
@@ -85,7 +85,7 @@ def evaluate_model(
     several = labels.shape == logits.shape
     return Evaluation((logits > 0).astype(int) if several else logits.argmax(-1), labels.astype(int), logits)
 
-# %% ../nbs/07_best_practices.ipynb #49d180ec
+# %% ../nbs/07_best_practices.ipynb #3346f2bb
 def bootstrap_interval(
     statistic,  # function from an array of rows to a number, such as lambda rows: right[rows].mean()
     count,  # how many rows there are
@@ -109,7 +109,7 @@ def bootstrap_interval(
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(statistic(np.arange(count))), float(low), float(high)
 
-# %% ../nbs/07_best_practices.ipynb #c75cb66a
+# %% ../nbs/07_best_practices.ipynb #6c658ee8
 def compare_models(
     right_a,  # for each item whether model A is right
     right_b,  # for the same items whether model B is right
@@ -123,7 +123,7 @@ def compare_models(
     p_value = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     return {"only_a": only_a, "only_b": only_b, "p_value": float(p_value)}
 
-# %% ../nbs/07_best_practices.ipynb #7f2253d7
+# %% ../nbs/07_best_practices.ipynb #85daaf6f
 def reliability(
     probabilities,  # array of shape (examples, classes)
     labels,  # integer array of shape (examples,)
@@ -149,7 +149,7 @@ def expected_calibration_error(
     table = reliability(probabilities, labels, num_bins)
     return float((table["count"] * (table["confidence"] - table["accuracy"]).abs()).sum() / table["count"].sum())
 
-# %% ../nbs/07_best_practices.ipynb #87226162
+# %% ../nbs/07_best_practices.ipynb #3038bfb5
 def fit_temperature(
     logits,  # array of shape (examples, classes), of examples for choices: never of the test
     labels,  # integer array of shape (examples,)
@@ -164,7 +164,7 @@ def fit_temperature(
     found = optimize.minimize_scalar(loss, bounds=(np.log(0.01), np.log(100)), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
-# %% ../nbs/07_best_practices.ipynb #eb624dbe
+# %% ../nbs/07_best_practices.ipynb #a665a459
 def score_slices(
     right,  # for each example whether the answer is right
     slices,  # dictionary from the name of a slice to a list of booleans, one an example
@@ -181,7 +181,7 @@ def score_slices(
             rows[name] = {"count": 0, "accuracy": np.nan, "low": 0.0, "high": 1.0}
     return pd.DataFrame.from_dict(rows, orient="index").astype({"count": int})
 
-# %% ../nbs/07_best_practices.ipynb #f74efabe
+# %% ../nbs/07_best_practices.ipynb #922c7954
 def decide(
     probabilities,  # array of shape (examples, classes)
     costs,  # costs[truth][answer] of an answer; 0 on the diagonal as a rule
@@ -199,7 +199,7 @@ def mean_cost(
     "Return what the answers cost on average."
     return float(np.asarray(costs, float)[np.asarray(labels), np.asarray(predictions)].mean())
 
-# %% ../nbs/07_best_practices.ipynb #a88a7902
+# %% ../nbs/07_best_practices.ipynb #38d66d96
 def class_thresholds(
     probabilities,  # array of shape (examples, classes), of examples for choices: never of the test
     labels,  # integer array of shape (examples,)

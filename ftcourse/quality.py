@@ -2,9 +2,9 @@
 
 # %% auto #0
 __all__ = ['REMEDIES', 'INVISIBLE', 'QUOTES', 'CONTROL', 'UNUSABLE', 'Issue', 'normalise', 'encoding_damage', 'check_item',
-           'validate_training_data', 'Cleaned', 'clean_data', 'shingles', 'similarity', 'find_near_duplicates',
-           'later_copies', 'alter', 'plant_near_duplicates', 'score_finder', 'out_of_fold', 'find_label_errors',
-           'plant_flips', 'plant_issues']
+           'validate_training_data', 'plant_issues', 'Cleaned', 'clean_data', 'shingles', 'similarity',
+           'find_near_duplicates', 'later_copies', 'alter', 'plant_near_duplicates', 'score_finder', 'out_of_fold',
+           'find_label_errors', 'plant_flips']
 
 # %% ../nbs/07_best_practices.ipynb #e7f6c011
 import random
@@ -24,7 +24,7 @@ import pandas as pd
 
 from .errors import CourseError
 
-# %% ../nbs/07_best_practices.ipynb #19581e27
+# %% ../nbs/07_best_practices.ipynb #4a44dc15
 class Issue(NamedTuple):
     "What is wrong with an item of the data, and how to mend it."
 
@@ -42,7 +42,7 @@ class Issue(NamedTuple):
         where = "The data" if self.index is None else f"Item {self.index}"
         return f"{where}{f', {self.field}' if self.field else ''}: {self.reason}. {self.remedy}"
 
-# %% ../nbs/07_best_practices.ipynb #4a44dc15
+# %% ../nbs/07_best_practices.ipynb #4fc82b26
 REMEDIES = {
     "wrong_type": "Convert it, or drop the item.",
     "missing": "Fill it in, or drop the item.",
@@ -56,7 +56,7 @@ REMEDIES = {
     "imbalance": "Collect more of it, or weigh the classes in the loss, and look beyond accuracy.",
 }
 
-# %% ../nbs/07_best_practices.ipynb #6b51d431
+# %% ../nbs/07_best_practices.ipynb #3fdba35f
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # soft hyphen, zero-width space, word joiner, byte order mark
 QUOTES = str.maketrans("‘’“”", "''\"\"")
 
@@ -69,7 +69,7 @@ def normalise(
         text = INVISIBLE.sub("", unicodedata.normalize("NFC", text)).translate(QUOTES)
     return " ".join(text.casefold().split())
 
-# %% ../nbs/07_best_practices.ipynb #e629fa65
+# %% ../nbs/07_best_practices.ipynb #b17ef6d1
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ud800-\udfff]")
 
 
@@ -83,7 +83,7 @@ def encoding_damage(
         return f"looks garbled, such as {ascii(ftfy.badness.BADNESS_RE.search(text)[0])}"
     return None
 
-# %% ../nbs/07_best_practices.ipynb #4ec9599f
+# %% ../nbs/07_best_practices.ipynb #9400f1b2
 _KINDS = {bool: "true or false", int: "a number", float: "a number", dict: "a dictionary", list: "a list", str: "text"}
 
 
@@ -115,7 +115,7 @@ def _check_label(label, labels):
         shown = reprlib.repr(label) if isinstance(label, str) else _kind(label) if abs(label) > 10**9 else label
         yield "unknown_label", f"is {shown}; known are {', '.join(map(str, labels))}"
 
-# %% ../nbs/07_best_practices.ipynb #f5ca38f7
+# %% ../nbs/07_best_practices.ipynb #6f4b6612
 def check_item(
     item,  # a dictionary; anything else is an issue, not an error
     index=None,  # of the item
@@ -141,7 +141,7 @@ def check_item(
         found += [Issue(index, field, kind, reason) for kind, reason in faults]
     return found
 
-# %% ../nbs/07_best_practices.ipynb #535fa30d
+# %% ../nbs/07_best_practices.ipynb #c2356069
 UNUSABLE = ("wrong_type", "missing", "empty")
 
 
@@ -169,7 +169,7 @@ def _examine(data, drop, input_field="input", output_field="output", **limits):
                 first.setdefault(text, index)
         yield item, issues
 
-# %% ../nbs/07_best_practices.ipynb #b7a56873
+# %% ../nbs/07_best_practices.ipynb #5f9c4ab0
 def _as_list(data):
     if isinstance(data, pd.DataFrame):
         raise CourseError('The data are a DataFrame, whose rows are no dictionaries: pass frame.to_dict("records").')
@@ -186,7 +186,7 @@ def _imbalance(items, output_field, labels, min_balance):
             reason = f"{counts[label]:,} of {len(items):,} items have the label {label}"
             yield Issue(None, output_field, "imbalance", reason)
 
-# %% ../nbs/07_best_practices.ipynb #5f9c4ab0
+# %% ../nbs/07_best_practices.ipynb #670671cd
 def validate_training_data(
     data,  # list of dictionaries
     labels=None,  # what the output may be; None means any text
@@ -204,7 +204,31 @@ def validate_training_data(
             sound.append(item)
     return found + list(_imbalance(sound, output_field, labels or (), min_balance))
 
-# %% ../nbs/07_best_practices.ipynb #59e19706
+# %% ../nbs/07_best_practices.ipynb #e29c9c18
+def plant_issues(
+    data,  # list of sound dictionaries with input and output
+    seed=0,  # of the choice
+):
+    "Return a copy of the data with one item of each kind of issue, and a dictionary from the item's index to its kind."
+    rng = random.Random(seed)
+    data, kinds = [dict(item) for item in data], [kind for kind in REMEDIES if kind != "imbalance"]
+    places = dict(zip(sorted(rng.sample(range(1, len(data)), len(kinds))), kinds, strict=True))
+    for index, kind in places.items():
+        item = data[index]
+        data[index] = {
+            "wrong_type": ["not", "a", "dictionary"],
+            "missing": {"input": item["input"]},
+            "empty": {**item, "input": " \n"},
+            "too_short": {**item, "input": "Meh."},
+            "too_long": {**item, "input": item["input"] * 1000},
+            "encoding": {**item, "input": f"“{item['input']}”".encode().decode("cp1252", "replace")},
+            "unknown_label": {**item, "output": "frseh"},
+            "duplicate": {**data[0], "input": data[0]["input"].upper()},
+            "conflict": {**data[0], "output": next(other["output"] for other in data if other["output"] != data[0]["output"])},
+        }[kind]
+    return data, places
+
+# %% ../nbs/07_best_practices.ipynb #9f14025a
 class Cleaned(NamedTuple):
     "What clean_data returns."
 
@@ -226,7 +250,7 @@ def clean_data(
         kept.append(item) if why is None else removed.append(why)
     return Cleaned(kept, removed)
 
-# %% ../nbs/07_best_practices.ipynb #624b60c5
+# %% ../nbs/07_best_practices.ipynb #3d914f93
 def shingles(
     text,  # a string
     size=4,  # characters of each piece
@@ -243,7 +267,7 @@ def similarity(
     "Return Jaccard's similarity: the share of all members that both sets have, between 0 and 1."
     return len(first & second) / len(first | second)
 
-# %% ../nbs/07_best_practices.ipynb #c6f3ac57
+# %% ../nbs/07_best_practices.ipynb #71ee45a3
 def find_near_duplicates(
     texts,  # list of strings
     others=None,  # compare texts with these instead of with one another: train with test, say
@@ -270,7 +294,7 @@ def find_near_duplicates(
     found = [(first, second - shift, value) for first, second, value in pairs if value >= threshold]
     return pd.DataFrame(sorted(found, key=lambda pair: (-pair[2], pair)), columns=["first", "second", "similarity"])
 
-# %% ../nbs/07_best_practices.ipynb #9f14025a
+# %% ../nbs/07_best_practices.ipynb #98010bd9
 def later_copies(
     pairs,  # DataFrame that find_near_duplicates returned for one list of texts
 ):
@@ -281,7 +305,7 @@ def later_copies(
             dropped.add(second)
     return sorted(dropped)
 
-# %% ../nbs/07_best_practices.ipynb #7a61b537
+# %% ../nbs/07_best_practices.ipynb #1a656259
 def alter(
     text,  # a string
     rng,  # random.Random
@@ -313,7 +337,7 @@ def plant_near_duplicates(
     copies = [reduce(lambda text, _: alter(text, rng), range(changes), texts[row]) for row in chosen]
     return [*texts, *copies], {(row, len(texts) + place) for place, row in enumerate(chosen)}
 
-# %% ../nbs/07_best_practices.ipynb #aea92132
+# %% ../nbs/07_best_practices.ipynb #031b4af5
 def score_finder(
     found,  # what a finder found, any collection
     planted,  # what was planted, any collection
@@ -323,7 +347,7 @@ def score_finder(
     hits = len(found & planted)
     return {"precision": hits / max(len(found), 1), "recall": hits / max(len(planted), 1), "found": len(found)}
 
-# %% ../nbs/07_best_practices.ipynb #d59eced1
+# %% ../nbs/07_best_practices.ipynb #6208ef0f
 def out_of_fold(
     features,  # array of shape (examples, features)
     labels,  # integer array of shape (examples,)
@@ -346,7 +370,7 @@ def out_of_fold(
         LogisticRegression(max_iter=1000), features, labels, groups=groups, cv=splitter, method="predict_proba"
     )
 
-# %% ../nbs/07_best_practices.ipynb #3d914f93
+# %% ../nbs/07_best_practices.ipynb #39fa9ec1
 def find_label_errors(
     labels,  # integer array of shape (examples,), from 0
     probabilities,  # array of shape (examples, classes), from a model that didn't train on the example
@@ -365,7 +389,7 @@ def find_label_errors(
     table = {"row": rows, "label": labels[rows], "suggested": probabilities[rows].argmax(1)}
     return pd.DataFrame({**table, "confidence": probabilities[rows, labels[rows]]})
 
-# %% ../nbs/07_best_practices.ipynb #73475cb4
+# %% ../nbs/07_best_practices.ipynb #d029fa3a
 def plant_flips(
     labels,  # integer array of shape (examples,), from 0
     share,  # of the labels to change
@@ -377,27 +401,3 @@ def plant_flips(
     num_labels = labels.max() + 1
     labels[rows] = (labels[rows] + rng.integers(1, num_labels, len(rows))) % num_labels
     return labels, rows
-
-# %% ../nbs/07_best_practices.ipynb #71ee45a3
-def plant_issues(
-    data,  # list of sound dictionaries with input and output
-    seed=0,  # of the choice
-):
-    "Return a copy of the data with one item of each kind of issue, and a dictionary from the item's index to its kind."
-    rng = random.Random(seed)
-    data, kinds = [dict(item) for item in data], [kind for kind in REMEDIES if kind != "imbalance"]
-    places = dict(zip(sorted(rng.sample(range(1, len(data)), len(kinds))), kinds, strict=True))
-    for index, kind in places.items():
-        item = data[index]
-        data[index] = {
-            "wrong_type": ["not", "a", "dictionary"],
-            "missing": {"input": item["input"]},
-            "empty": {**item, "input": " \n"},
-            "too_short": {**item, "input": "Meh."},
-            "too_long": {**item, "input": item["input"] * 1000},
-            "encoding": {**item, "input": f"“{item['input']}”".encode().decode("cp1252", "replace")},
-            "unknown_label": {**item, "output": "frseh"},
-            "duplicate": {**data[0], "input": data[0]["input"].upper()},
-            "conflict": {**data[0], "output": next(other["output"] for other in data if other["output"] != data[0]["output"])},
-        }[kind]
-    return data, places

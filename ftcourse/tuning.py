@@ -5,7 +5,7 @@ __all__ = ['RECOMMENDED', 'HEADS', 'WAYS', 'recommended_arguments', 'model_maker
            'suggest_learning_rate', 'search_space', 'search', 'read_scalars', 'tensorboard_button',
            'adapted_classifier', 'linear_names']
 
-# %% ../nbs/07_best_practices.ipynb #25fc0e70
+# %% ../nbs/07_best_practices.ipynb #87226162
 import os
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from . import train
 from .classification import compute_metrics, load_classifier
 from .errors import CourseError
 
-# %% ../nbs/07_best_practices.ipynb #98010bd9
+# %% ../nbs/07_best_practices.ipynb #eb624dbe
 RECOMMENDED = dict(
     learning_rate=2e-5,
     lr_scheduler_type="cosine",
@@ -44,7 +44,7 @@ def recommended_arguments(
     "Return TrainingArguments with the starting points that are usual for fine-tuning an encoder."
     return train.training_arguments(output_dir, **{**RECOMMENDED, **overrides})
 
-# %% ../nbs/07_best_practices.ipynb #1a656259
+# %% ../nbs/07_best_practices.ipynb #f74efabe
 def model_maker(
     model_name,  # asset or hub name
     revision=None,  # pinned revision on the hub
@@ -59,7 +59,7 @@ def model_maker(
 
     return model_init
 
-# %% ../nbs/07_best_practices.ipynb #41cfc0d1
+# %% ../nbs/07_best_practices.ipynb #5316ca1c
 def learning_rate_range_test(
     model,  # a fresh classifier; it is worth nothing afterwards
     train_dataset,  # tokenised
@@ -94,7 +94,7 @@ def suggest_learning_rate(
     "Return a tenth of the learning rate at which the smoothed loss was lowest: near enough, and far from the cliff."
     return float(curve["learning_rate"][curve["smoothed"].idxmin()]) / 10
 
-# %% ../nbs/07_best_practices.ipynb #2fca346d
+# %% ../nbs/07_best_practices.ipynb #44c8031c
 def search_space(
     trial,  # of Optuna
 ):
@@ -145,7 +145,7 @@ def _trials(study):
         rows.append({**trial.params, "accuracy": steps.get(last), "steps": last, "pruned": trial.state.name == "PRUNED"})
     return pd.DataFrame(rows)
 
-# %% ../nbs/07_best_practices.ipynb #7688b6ef
+# %% ../nbs/07_best_practices.ipynb #e3d6c4d4
 def read_scalars(
     folder,  # that build_trainer wrote to as its tensorboard_dir
 ):
@@ -177,7 +177,7 @@ def tensorboard_button(
     button.on_click(open_board)
     return widgets.VBox([button, output])
 
-# %% ../nbs/07_best_practices.ipynb #6208ef0f
+# %% ../nbs/07_best_practices.ipynb #5d389f5e
 HEADS = ("classifier", "pre_classifier")  # the names of new heads; they are trained whole
 WAYS = ("full fine-tuning", "feature extraction", "LoRA", "QLoRA")
 

@@ -1,5 +1,7 @@
 """Lesson 7's settings: the usual starting points, the range test, the search and its pruning, four ways to fine-tune."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,7 +148,7 @@ def test_what_was_logged_is_read_and_a_press_opens_the_board(tmp_path, rows, tok
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     assert scalars[scalars["tag"] == "train/loss"]["value"].tolist() == pytest.approx(losses)
     opened = []
-    monkeypatch.setattr("tensorboard.notebook.start", opened.append)
+    monkeypatch.setattr(importlib.import_module("tensorboard.notebook"), "start", opened.append)
     box = tuning.tensorboard_button(tmp_path / "runs")
     assert opened == []
     box.children[0].click()
