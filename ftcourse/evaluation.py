@@ -4,7 +4,7 @@
 __all__ = ['Evaluation', 'evaluate_model', 'bootstrap_interval', 'compare_models', 'reliability', 'expected_calibration_error',
            'fit_temperature', 'score_slices', 'decide', 'mean_cost', 'class_thresholds']
 
-# %% ../nbs/07_best_practices.ipynb #d6d824ab
+# %% ../nbs/07_best_practices.ipynb #b1556dea
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import optimize, special, stats
 
 from .errors import CourseError
 
-# %% ../nbs/07_best_practices.ipynb #8c1f1046
+# %% ../nbs/07_best_practices.ipynb #9f1f9dce
 class Evaluation(NamedTuple):
     "What evaluate_model returns: one row an answer."
 
@@ -21,7 +21,7 @@ class Evaluation(NamedTuple):
     labels: np.ndarray  # the true ones
     logits: np.ndarray  # what the model said, one number a class
 
-
+# %% ../nbs/07_best_practices.ipynb #28dae7c8
 def _unpack(batch):
     "Return the inputs of a batch as keywords or as one tensor, and its labels."
     if isinstance(batch, (tuple, list)) and len(batch) == 2:
@@ -35,7 +35,7 @@ def _unpack(batch):
     labels = batch.pop(name)
     return batch, labels
 
-# %% ../nbs/07_best_practices.ipynb #ad573668
+# %% ../nbs/07_best_practices.ipynb #e5b861a6
 def _logits(model, inputs):
     "Return the logits of any model: in an output of transformers, in a dictionary, or bare."
     output = model(**inputs) if isinstance(inputs, dict) else model(inputs)
@@ -45,7 +45,7 @@ def _logits(model, inputs):
                           "its own metric (lesson 6 does that for question answering).")
     return logits.float()
 
-
+# %% ../nbs/07_best_practices.ipynb #2ac878b0
 def _flatten(logits, labels, shifted):
     "Return logits (answers, classes) and labels, one row an answer; positions with the label -100 are left out."
     if labels.shape == logits.shape and labels.is_floating_point():
@@ -58,7 +58,7 @@ def _flatten(logits, labels, shifted):
     kept = labels != -100
     return logits[kept], labels[kept]
 
-# %% ../nbs/07_best_practices.ipynb #16dc368a
+# %% ../nbs/07_best_practices.ipynb #85daaf6f
 def evaluate_model(
     model,  # a model of transformers with a classification head, or any PyTorch module that returns logits
     data_loader,  # yields dictionaries with labels, or pairs (inputs, labels)
@@ -85,7 +85,15 @@ def evaluate_model(
     several = labels.shape == logits.shape
     return Evaluation((logits > 0).astype(int) if several else logits.argmax(-1), labels.astype(int), logits)
 
-# %% ../nbs/07_best_practices.ipynb #3346f2bb
+# %% ../nbs/07_best_practices.ipynb #0f8ef337
+def _members(count, groups):
+    "Return the rows of each group, or each row alone."
+    if groups is None:
+        return np.arange(count)[:, None]
+    codes = pd.factorize(np.asarray(groups))[0]
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+
+# %% ../nbs/07_best_practices.ipynb #65a69990
 def bootstrap_interval(
     statistic,  # function from an array of rows to a number, such as lambda rows: right[rows].mean()
     count,  # how many rows there are
@@ -97,19 +105,14 @@ def bootstrap_interval(
     "Return the statistic on all rows, and the low and the high end of its bootstrap interval."
     if count < 2:
         raise CourseError(f"An interval needs at least two rows, and there are {count}.")
-    rng = np.random.default_rng(seed)
-    members = [np.array([row]) for row in range(count)]
-    if groups is not None:
-        codes = pd.factorize(np.asarray(groups))[0]
-        members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    drawn = []
+    rng, members, drawn = np.random.default_rng(seed), _members(count, groups), []
     for _ in range(num_resamples):
         chosen = rng.integers(len(members), size=len(members))
-        drawn.append(statistic(chosen if groups is None else np.concatenate([members[i] for i in chosen])))
+        drawn.append(statistic(np.concatenate([members[group] for group in chosen])))
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(statistic(np.arange(count))), float(low), float(high)
 
-# %% ../nbs/07_best_practices.ipynb #6c658ee8
+# %% ../nbs/07_best_practices.ipynb #dbb1ded6
 def compare_models(
     right_a,  # for each item whether model A is right
     right_b,  # for the same items whether model B is right
@@ -123,7 +126,7 @@ def compare_models(
     p_value = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     return {"only_a": only_a, "only_b": only_b, "p_value": float(p_value)}
 
-# %% ../nbs/07_best_practices.ipynb #85daaf6f
+# %% ../nbs/07_best_practices.ipynb #d80eae6e
 def reliability(
     probabilities,  # array of shape (examples, classes)
     labels,  # integer array of shape (examples,)
@@ -139,7 +142,7 @@ def reliability(
     )
     return table
 
-
+# %% ../nbs/07_best_practices.ipynb #d6a40317
 def expected_calibration_error(
     probabilities,  # array of shape (examples, classes)
     labels,  # integer array of shape (examples,)
@@ -149,7 +152,7 @@ def expected_calibration_error(
     table = reliability(probabilities, labels, num_bins)
     return float((table["count"] * (table["confidence"] - table["accuracy"]).abs()).sum() / table["count"].sum())
 
-# %% ../nbs/07_best_practices.ipynb #3038bfb5
+# %% ../nbs/07_best_practices.ipynb #8d27ba37
 def fit_temperature(
     logits,  # array of shape (examples, classes), of examples for choices: never of the test
     labels,  # integer array of shape (examples,)
@@ -164,7 +167,7 @@ def fit_temperature(
     found = optimize.minimize_scalar(loss, bounds=(np.log(0.01), np.log(100)), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
-# %% ../nbs/07_best_practices.ipynb #a665a459
+# %% ../nbs/07_best_practices.ipynb #d6f0c71e
 def score_slices(
     right,  # for each example whether the answer is right
     slices,  # dictionary from the name of a slice to a list of booleans, one an example
@@ -181,7 +184,7 @@ def score_slices(
             rows[name] = {"count": 0, "accuracy": np.nan, "low": 0.0, "high": 1.0}
     return pd.DataFrame.from_dict(rows, orient="index").astype({"count": int})
 
-# %% ../nbs/07_best_practices.ipynb #922c7954
+# %% ../nbs/07_best_practices.ipynb #1d28c120
 def decide(
     probabilities,  # array of shape (examples, classes)
     costs,  # costs[truth][answer] of an answer; 0 on the diagonal as a rule
@@ -190,7 +193,7 @@ def decide(
     expected = np.asarray(probabilities) @ np.asarray(costs, float)
     return expected.argmin(1), expected.min(1)
 
-
+# %% ../nbs/07_best_practices.ipynb #ec2e990b
 def mean_cost(
     predictions,  # integer array of shape (examples,)
     labels,  # the true ones, same shape
@@ -199,7 +202,7 @@ def mean_cost(
     "Return what the answers cost on average."
     return float(np.asarray(costs, float)[np.asarray(labels), np.asarray(predictions)].mean())
 
-# %% ../nbs/07_best_practices.ipynb #38d66d96
+# %% ../nbs/07_best_practices.ipynb #8e612bd1
 def class_thresholds(
     probabilities,  # array of shape (examples, classes), of examples for choices: never of the test
     labels,  # integer array of shape (examples,)

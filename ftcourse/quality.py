@@ -14,17 +14,17 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import reduce
 from hashlib import blake2b
 from typing import NamedTuple
 
+# %% ../nbs/07_best_practices.ipynb #7902699b
 import ftfy
 import numpy as np
 import pandas as pd
 
 from .errors import CourseError
 
-# %% ../nbs/07_best_practices.ipynb #4a44dc15
+# %% ../nbs/07_best_practices.ipynb #4fc82b26
 class Issue(NamedTuple):
     "What is wrong with an item of the data, and how to mend it."
 
@@ -42,7 +42,7 @@ class Issue(NamedTuple):
         where = "The data" if self.index is None else f"Item {self.index}"
         return f"{where}{f', {self.field}' if self.field else ''}: {self.reason}. {self.remedy}"
 
-# %% ../nbs/07_best_practices.ipynb #4fc82b26
+# %% ../nbs/07_best_practices.ipynb #6b51d431
 REMEDIES = {
     "wrong_type": "Convert it, or drop the item.",
     "missing": "Fill it in, or drop the item.",
@@ -56,7 +56,7 @@ REMEDIES = {
     "imbalance": "Collect more of it, or weigh the classes in the loss, and look beyond accuracy.",
 }
 
-# %% ../nbs/07_best_practices.ipynb #3fdba35f
+# %% ../nbs/07_best_practices.ipynb #8527a891
 INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # soft hyphen, zero-width space, word joiner, byte order mark
 QUOTES = str.maketrans("‘’“”", "''\"\"")
 
@@ -69,7 +69,7 @@ def normalise(
         text = INVISIBLE.sub("", unicodedata.normalize("NFC", text)).translate(QUOTES)
     return " ".join(text.casefold().split())
 
-# %% ../nbs/07_best_practices.ipynb #b17ef6d1
+# %% ../nbs/07_best_practices.ipynb #4523540f
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ud800-\udfff]")
 
 
@@ -83,14 +83,14 @@ def encoding_damage(
         return f"looks garbled, such as {ascii(ftfy.badness.BADNESS_RE.search(text)[0])}"
     return None
 
-# %% ../nbs/07_best_practices.ipynb #9400f1b2
+# %% ../nbs/07_best_practices.ipynb #f5ca38f7
 _KINDS = {bool: "true or false", int: "a number", float: "a number", dict: "a dictionary", list: "a list", str: "text"}
 
 
 def _kind(value):
     return _KINDS.get(type(value), f"of type {type(value).__name__}")
 
-
+# %% ../nbs/07_best_practices.ipynb #6f4b6612
 def _check_text(text, min_length, max_length):
     "Yield (kind, reason) for what is wrong with a text."
     if not isinstance(text, str):
@@ -105,7 +105,7 @@ def _check_text(text, min_length, max_length):
         if damage := encoding_damage(text):
             yield "encoding", damage
 
-
+# %% ../nbs/07_best_practices.ipynb #785f3ec7
 def _check_label(label, labels):
     "Yield (kind, reason) for what is wrong with a label."
     label = label.item() if isinstance(label, np.generic) else label
@@ -115,7 +115,7 @@ def _check_label(label, labels):
         shown = reprlib.repr(label) if isinstance(label, str) else _kind(label) if abs(label) > 10**9 else label
         yield "unknown_label", f"is {shown}; known are {', '.join(map(str, labels))}"
 
-# %% ../nbs/07_best_practices.ipynb #6f4b6612
+# %% ../nbs/07_best_practices.ipynb #c2356069
 def check_item(
     item,  # a dictionary; anything else is an issue, not an error
     index=None,  # of the item
@@ -141,7 +141,7 @@ def check_item(
         found += [Issue(index, field, kind, reason) for kind, reason in faults]
     return found
 
-# %% ../nbs/07_best_practices.ipynb #c2356069
+# %% ../nbs/07_best_practices.ipynb #670671cd
 UNUSABLE = ("wrong_type", "missing", "empty")
 
 
@@ -150,7 +150,7 @@ def _digest(item, field):
     text = normalise(value) if isinstance(value, str) else f"{type(value).__name__} {value:x}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
-
+# %% ../nbs/07_best_practices.ipynb #59e19706
 def _examine(data, drop, input_field="input", output_field="output", **limits):
     "Yield each item with its issues; it is compared with the earlier items that have no issue of a kind in drop."
     first, pairs = {}, {}
@@ -169,7 +169,7 @@ def _examine(data, drop, input_field="input", output_field="output", **limits):
                 first.setdefault(text, index)
         yield item, issues
 
-# %% ../nbs/07_best_practices.ipynb #5f9c4ab0
+# %% ../nbs/07_best_practices.ipynb #624b60c5
 def _as_list(data):
     if isinstance(data, pd.DataFrame):
         raise CourseError('The data are a DataFrame, whose rows are no dictionaries: pass frame.to_dict("records").')
@@ -177,7 +177,7 @@ def _as_list(data):
         raise CourseError(f"The data are {_kind(data)}, not a list: pass a list of dictionaries.")
     return list(data)
 
-
+# %% ../nbs/07_best_practices.ipynb #eb1e33e8
 def _imbalance(items, output_field, labels, min_balance):
     "Yield an issue for each label that is much rarer than if all were equally frequent."
     counts = Counter(item[output_field] for item in items)
@@ -186,7 +186,7 @@ def _imbalance(items, output_field, labels, min_balance):
             reason = f"{counts[label]:,} of {len(items):,} items have the label {label}"
             yield Issue(None, output_field, "imbalance", reason)
 
-# %% ../nbs/07_best_practices.ipynb #670671cd
+# %% ../nbs/07_best_practices.ipynb #e29c9c18
 def validate_training_data(
     data,  # list of dictionaries
     labels=None,  # what the output may be; None means any text
@@ -204,7 +204,7 @@ def validate_training_data(
             sound.append(item)
     return found + list(_imbalance(sound, output_field, labels or (), min_balance))
 
-# %% ../nbs/07_best_practices.ipynb #e29c9c18
+# %% ../nbs/07_best_practices.ipynb #7a61b537
 def plant_issues(
     data,  # list of sound dictionaries with input and output
     seed=0,  # of the choice
@@ -228,14 +228,14 @@ def plant_issues(
         }[kind]
     return data, places
 
-# %% ../nbs/07_best_practices.ipynb #9f14025a
+# %% ../nbs/07_best_practices.ipynb #d59eced1
 class Cleaned(NamedTuple):
     "What clean_data returns."
 
     data: list  # the items that were kept, unchanged and in their order
     removed: list  # an Issue for each item that was removed: its index in the data given, and why
 
-
+# %% ../nbs/07_best_practices.ipynb #3d914f93
 def clean_data(
     data,  # list of dictionaries
     drop=(*UNUSABLE, "duplicate"),  # kinds of issues for which an item is removed
@@ -250,7 +250,7 @@ def clean_data(
         kept.append(item) if why is None else removed.append(why)
     return Cleaned(kept, removed)
 
-# %% ../nbs/07_best_practices.ipynb #3d914f93
+# %% ../nbs/07_best_practices.ipynb #31489056
 def shingles(
     text,  # a string
     size=4,  # characters of each piece
@@ -259,7 +259,7 @@ def shingles(
     text = re.sub(r"\W+", " ", normalise(text)).strip()
     return {text[start : start + size] for start in range(max(1, len(text) - size + 1))}
 
-
+# %% ../nbs/07_best_practices.ipynb #98010bd9
 def similarity(
     first,  # a set
     second,  # a set
@@ -267,7 +267,7 @@ def similarity(
     "Return Jaccard's similarity: the share of all members that both sets have, between 0 and 1."
     return len(first & second) / len(first | second)
 
-# %% ../nbs/07_best_practices.ipynb #71ee45a3
+# %% ../nbs/07_best_practices.ipynb #031b4af5
 def find_near_duplicates(
     texts,  # list of strings
     others=None,  # compare texts with these instead of with one another: train with test, say
@@ -294,7 +294,7 @@ def find_near_duplicates(
     found = [(first, second - shift, value) for first, second, value in pairs if value >= threshold]
     return pd.DataFrame(sorted(found, key=lambda pair: (-pair[2], pair)), columns=["first", "second", "similarity"])
 
-# %% ../nbs/07_best_practices.ipynb #98010bd9
+# %% ../nbs/07_best_practices.ipynb #02d20bbd
 def later_copies(
     pairs,  # DataFrame that find_near_duplicates returned for one list of texts
 ):
@@ -305,7 +305,7 @@ def later_copies(
             dropped.add(second)
     return sorted(dropped)
 
-# %% ../nbs/07_best_practices.ipynb #1a656259
+# %% ../nbs/07_best_practices.ipynb #c837649c
 def alter(
     text,  # a string
     rng,  # random.Random
@@ -323,7 +323,7 @@ def alter(
     }
     return " ".join(changes[rng.choice(sorted(changes))])
 
-
+# %% ../nbs/07_best_practices.ipynb #6208ef0f
 def plant_near_duplicates(
     texts,  # list of strings
     count,  # how many copies to plant
@@ -334,10 +334,12 @@ def plant_near_duplicates(
     "Return the texts with altered copies at the end, and the pairs (row of the original, row of the copy), a set."
     rng = random.Random(seed)
     chosen = rng.sample([row for row, text in enumerate(texts) if len(text.split()) >= min_words], count)
-    copies = [reduce(lambda text, _: alter(text, rng), range(changes), texts[row]) for row in chosen]
+    copies = [texts[row] for row in chosen]
+    for _ in range(changes):
+        copies = [alter(text, rng) for text in copies]
     return [*texts, *copies], {(row, len(texts) + place) for place, row in enumerate(chosen)}
 
-# %% ../nbs/07_best_practices.ipynb #031b4af5
+# %% ../nbs/07_best_practices.ipynb #3e1e967e
 def score_finder(
     found,  # what a finder found, any collection
     planted,  # what was planted, any collection
@@ -347,7 +349,7 @@ def score_finder(
     hits = len(found & planted)
     return {"precision": hits / max(len(found), 1), "recall": hits / max(len(planted), 1), "found": len(found)}
 
-# %% ../nbs/07_best_practices.ipynb #6208ef0f
+# %% ../nbs/07_best_practices.ipynb #3ada92f2
 def out_of_fold(
     features,  # array of shape (examples, features)
     labels,  # integer array of shape (examples,)
@@ -362,19 +364,17 @@ def out_of_fold(
     labels = np.asarray(labels)
     classes, counts = np.unique(labels, return_counts=True)
     if len(classes) < 2 or counts.min() < folds:
-        rare = f"the label {classes[counts.argmin()]} has {counts.min()}" if len(counts) else "there are none"
-        raise CourseError(f"{folds} folds need at least two labels with {folds} examples each, and {rare}: "
-                          "drop it, collect more, or take fewer folds.")
+        raise CourseError(f"{folds} folds need at least two labels with {folds} examples each, and there are "
+                          f"{dict(zip(classes.tolist(), counts.tolist()))}: drop the rare, or take fewer folds.")
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
-    return cross_val_predict(
-        LogisticRegression(max_iter=1000), features, labels, groups=groups, cv=splitter, method="predict_proba"
-    )
+    model = LogisticRegression(max_iter=1000)
+    return cross_val_predict(model, features, labels, groups=groups, cv=splitter, method="predict_proba")
 
-# %% ../nbs/07_best_practices.ipynb #39fa9ec1
+# %% ../nbs/07_best_practices.ipynb #a21855da
 def find_label_errors(
     labels,  # integer array of shape (examples,), from 0
     probabilities,  # array of shape (examples, classes), from a model that didn't train on the example
-    max_confidence=0.2,  # a label to which the model gives more is left alone; 1 leaves the choice to cleanlab
+    surest=1 / 3,  # share of cleanlab's suspects to keep, the surest; 1 keeps all
 ):
     "Return the examples whose label is probably wrong, the surest first: DataFrame with row, label, suggested, confidence."
     from cleanlab.filter import find_label_issues
@@ -385,11 +385,11 @@ def find_label_errors(
                           f"{probabilities.shape}: pass one row a label, and labels from 0 to classes - 1.")
     rows = find_label_issues(labels, probabilities, filter_by="confident_learning",
                              return_indices_ranked_by="self_confidence", n_jobs=1)
-    rows = rows[probabilities[rows, labels[rows]] < max_confidence]
+    rows = rows[: round(surest * len(rows))]
     table = {"row": rows, "label": labels[rows], "suggested": probabilities[rows].argmax(1)}
     return pd.DataFrame({**table, "confidence": probabilities[rows, labels[rows]]})
 
-# %% ../nbs/07_best_practices.ipynb #d029fa3a
+# %% ../nbs/07_best_practices.ipynb #c75cb66a
 def plant_flips(
     labels,  # integer array of shape (examples,), from 0
     share,  # of the labels to change

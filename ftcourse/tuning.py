@@ -2,10 +2,10 @@
 
 # %% auto #0
 __all__ = ['RECOMMENDED', 'HEADS', 'WAYS', 'recommended_arguments', 'model_maker', 'learning_rate_range_test',
-           'suggest_learning_rate', 'search_space', 'search', 'read_scalars', 'tensorboard_button',
-           'adapted_classifier', 'linear_names']
+           'suggest_learning_rate', 'search_space', 'search', 'read_scalars', 'tensorboard_button', 'linear_names',
+           'adapted_classifier']
 
-# %% ../nbs/07_best_practices.ipynb #87226162
+# %% ../nbs/07_best_practices.ipynb #5316ca1c
 import os
 import sys
 from pathlib import Path
@@ -17,26 +17,17 @@ from . import train
 from .classification import compute_metrics, load_classifier
 from .errors import CourseError
 
-# %% ../nbs/07_best_practices.ipynb #eb624dbe
+# %% ../nbs/07_best_practices.ipynb #bbb965ab
 RECOMMENDED = dict(
-    learning_rate=2e-5,
-    lr_scheduler_type="cosine",
-    per_device_train_batch_size=8,
-    gradient_accumulation_steps=4,  # 32 examples a step
-    num_train_epochs=3,
+    learning_rate=2e-5, lr_scheduler_type="cosine", num_train_epochs=3, weight_decay=0.01,
+    per_device_train_batch_size=8, gradient_accumulation_steps=4,  # 32 examples a step
     warmup_steps=0.1,  # a float below 1 is a share of all steps
-    weight_decay=0.01,
-    eval_strategy="steps",
-    eval_steps=0.1,  # ten times a run, however short it is
-    save_strategy="steps",
-    save_steps=0.1,
-    save_total_limit=1,  # the best and, if another, the last
-    load_best_model_at_end=True,
-    metric_for_best_model="accuracy",
-    logging_steps=0.05,
+    eval_strategy="steps", eval_steps=0.1,  # ten times a run, however short it is
+    save_strategy="steps", save_steps=0.1, save_total_limit=1,  # the best and, if another, the last
+    load_best_model_at_end=True, metric_for_best_model="accuracy", logging_steps=0.05,
 )
 
-
+# %% ../nbs/07_best_practices.ipynb #44c8031c
 def recommended_arguments(
     output_dir,  # folder for checkpoints
     **overrides,  # any argument of TrainingArguments; it wins
@@ -44,7 +35,7 @@ def recommended_arguments(
     "Return TrainingArguments with the starting points that are usual for fine-tuning an encoder."
     return train.training_arguments(output_dir, **{**RECOMMENDED, **overrides})
 
-# %% ../nbs/07_best_practices.ipynb #f74efabe
+# %% ../nbs/07_best_practices.ipynb #434c9b5a
 def model_maker(
     model_name,  # asset or hub name
     revision=None,  # pinned revision on the hub
@@ -59,7 +50,7 @@ def model_maker(
 
     return model_init
 
-# %% ../nbs/07_best_practices.ipynb #5316ca1c
+# %% ../nbs/07_best_practices.ipynb #1da51b8d
 def learning_rate_range_test(
     model,  # a fresh classifier; it is worth nothing afterwards
     train_dataset,  # tokenised
@@ -87,14 +78,14 @@ def learning_rate_range_test(
     losses = pd.Series([row["loss"] for row in trainer.state.log_history if "loss" in row], dtype=float)
     return pd.DataFrame({"learning_rate": rates, "loss": losses, "smoothed": losses.ewm(halflife=3).mean()})
 
-
+# %% ../nbs/07_best_practices.ipynb #82416496
 def suggest_learning_rate(
     curve,  # DataFrame that learning_rate_range_test returned
 ):
     "Return a tenth of the learning rate at which the smoothed loss was lowest: near enough, and far from the cliff."
     return float(curve["learning_rate"][curve["smoothed"].idxmin()]) / 10
 
-# %% ../nbs/07_best_practices.ipynb #44c8031c
+# %% ../nbs/07_best_practices.ipynb #ad48ff99
 def search_space(
     trial,  # of Optuna
 ):
@@ -106,7 +97,7 @@ def search_space(
         "weight_decay": trial.suggest_float("weight_decay", 1e-3, 0.3, log=True),
     }
 
-
+# %% ../nbs/07_best_practices.ipynb #7b1a278f
 def search(
     model_init,  # function that returns a fresh model, such as model_maker makes
     train_dataset,  # tokenised
@@ -135,7 +126,7 @@ def search(
     )
     return best.hyperparameters, _trials(optuna.load_study(study_name="search", storage=storage))
 
-
+# %% ../nbs/07_best_practices.ipynb #d6d824ab
 def _trials(study):
     "Return one row a trial: its settings, its last accuracy, how many steps it took, and whether it was stopped."
     rows = []
@@ -145,7 +136,7 @@ def _trials(study):
         rows.append({**trial.params, "accuracy": steps.get(last), "steps": last, "pruned": trial.state.name == "PRUNED"})
     return pd.DataFrame(rows)
 
-# %% ../nbs/07_best_practices.ipynb #e3d6c4d4
+# %% ../nbs/07_best_practices.ipynb #9537f32e
 def read_scalars(
     folder,  # that build_trainer wrote to as its tensorboard_dir
 ):
@@ -158,7 +149,7 @@ def read_scalars(
         raise CourseError(f"There is nothing logged in {folder}: pass it to build_trainer as tensorboard_dir and train.")
     return pd.DataFrame(rows, columns=["tag", "step", "value"])
 
-
+# %% ../nbs/07_best_practices.ipynb #0fd42b3f
 def tensorboard_button(
     folder,  # that build_trainer wrote to
 ):
@@ -177,11 +168,20 @@ def tensorboard_button(
     button.on_click(open_board)
     return widgets.VBox([button, output])
 
-# %% ../nbs/07_best_practices.ipynb #5d389f5e
+# %% ../nbs/07_best_practices.ipynb #210e3b16
+def linear_names(
+    model,  # any model of PyTorch
+):
+    "Return the last part of the name of each linear layer, a set."
+    import torch
+
+    return {name.split(".")[-1] for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)}
+
+# %% ../nbs/07_best_practices.ipynb #0fecf924
 HEADS = ("classifier", "pre_classifier")  # the names of new heads; they are trained whole
 WAYS = ("full fine-tuning", "feature extraction", "LoRA", "QLoRA")
 
-
+# %% ../nbs/07_best_practices.ipynb #c75de23d
 def adapted_classifier(
     model_name,  # asset or hub name
     way,  # "full fine-tuning", "LoRA" or "QLoRA"
@@ -207,12 +207,3 @@ def adapted_classifier(
     targets = sorted(name for name in linear_names(model) if name not in HEADS)
     adapters = LoraConfig(task_type=TaskType.SEQ_CLS, r=r, lora_alpha=2 * r, target_modules=targets)
     return get_peft_model(model, adapters)
-
-
-def linear_names(
-    model,  # any model of PyTorch
-):
-    "Return the last part of the name of each linear layer, a set."
-    import torch
-
-    return {name.split(".")[-1] for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)}

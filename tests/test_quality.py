@@ -286,10 +286,11 @@ def test_wrong_labels_are_found_with_three_times_the_base_rate(blobs):
     features, labels, rows = blobs
     found = quality.find_label_errors(labels, quality.out_of_fold(features, labels))
     scores = quality.score_finder(found["row"], rows)
-    assert scores["precision"] > 0.3 and scores["recall"] > 0.3
-    assert found["confidence"].is_monotonic_increasing and (found["confidence"] < 0.2).all()
+    assert scores["precision"] > 0.3 and scores["recall"] > 0.2
+    assert found["confidence"].is_monotonic_increasing and (found["confidence"] < 0.5).all()
     assert (found["suggested"] == 1 - found["label"]).all() and (found["label"] == labels[found["row"]]).all()
-    assert len(quality.find_label_errors(labels, quality.out_of_fold(features, labels), max_confidence=1)) > len(found)
+    everyone = quality.find_label_errors(labels, quality.out_of_fold(features, labels), surest=1)
+    assert len(found) == round(len(everyone) / 3) and everyone["row"][: len(found)].tolist() == found["row"].tolist()
 
 
 def test_nobody_is_judged_by_a_model_that_saw_it_or_its_group(blobs):
