@@ -285,12 +285,14 @@ def _search(run, settings, seed, folder):
     from .. import tuning
     from ..classification import model_path, tokenize
 
+    settings.num_tuned = min(400, settings.num_tuned)  # a search takes many runs
     dataset, training = _tuning_data(settings, 0), _default(settings)
+    dataset["validation"] = dataset["validation"].select(range(min(600, len(dataset["validation"]))))
     rate = training.pop("learning_rate")
     tokenizer = AutoTokenizer.from_pretrained(model_path(settings.model), revision=settings.model_revision)
     tokenized = tokenize(dataset, tokenizer, settings.max_length)
     maker = tuning.model_maker(settings.model, settings.model_revision, settings.model_config)
-    num_trials = 2 if settings.profile == "smoke" else 6
+    num_trials = 2 if settings.profile == "smoke" else 5
     with tempfile.TemporaryDirectory() as output_dir, records.measure() as cost:
         best, trials = tuning.search(
             maker, tokenized["train"], tokenized["validation"], tokenizer, output_dir, num_trials=num_trials, seed=seed,
@@ -328,7 +330,7 @@ def _way(study, run, profile, seed, folder, way):
     from transformers import AutoModel, Trainer  # noqa: F401
 
     settings = profiles.load_profile("07", profile)
-    settings.num_tuned = min(1000, 2 * settings.num_tuned)
+    settings.num_tuned = min(800, 2 * settings.num_tuned)
     dataset = _tuning_data(settings, seed)
     before = psutil.Process().memory_info().rss / 1e6
     train_way = _features if way == "feature extraction" else _classifier
