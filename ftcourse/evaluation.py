@@ -50,6 +50,9 @@ def _flatten(logits, labels, shifted):
     "Return logits (answers, classes) and labels, one row an answer; positions with the label -100 are left out."
     if labels.shape == logits.shape and labels.is_floating_point():
         return logits, labels  # several labels at once: one answer an example, of 0s and 1s
+    if labels.is_floating_point() or logits.shape[-1] == 1:
+        raise CourseError("The labels are numbers to be estimated, or there is one logit only, so there is no class to "
+                          "choose: measure the error of a regression instead.")
     if logits.ndim != labels.ndim + 1 or logits.shape[:-1] != labels.shape:
         raise CourseError(f"Logits of the shape {tuple(logits.shape)} don't fit labels of the shape {tuple(labels.shape)}: "
                           "labels need one class an example or token.")
@@ -90,6 +93,8 @@ def _members(count, groups):
     "Return the rows of each group, or each row alone."
     if groups is None:
         return np.arange(count)[:, None]
+    if len(groups) != count:
+        raise CourseError(f"There are {count} rows and {len(groups)} groups: give one group a row.")
     codes = pd.factorize(np.asarray(groups))[0]
     return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
 

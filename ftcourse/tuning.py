@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import train
+from . import lora, train
 from .classification import compute_metrics, load_classifier
 from .errors import CourseError
 
@@ -191,8 +191,6 @@ def adapted_classifier(
 ):
     "Load a classifier as a way of fine-tuning needs it: all weights trainable, or adapters on all linear layers."
     from peft import LoraConfig, TaskType, get_peft_model
-
-    from ftcourse import lora
 
     if way not in WAYS or way == "feature extraction":
         raise CourseError(f"There is no classifier to train in the way {way!r}: choose full fine-tuning, LoRA or QLoRA.")

@@ -109,6 +109,12 @@ def test_bad_batches_are_named(batch, message):
         evaluation.evaluate_model(model, [])
 
 
+@pytest.mark.parametrize(("outputs", "labels"), [(1, [0.5, 1.5]), (1, [0, 1]), (2, [0.5, 1.5])])
+def test_regression_is_not_taken_for_classes(outputs, labels):
+    with pytest.raises(CourseError, match="no class to choose: measure the error"):
+        evaluation.evaluate_model(torch.nn.Linear(2, outputs), [(torch.ones(2, 2), torch.tensor(labels))])
+
+
 def test_heads_without_logits_are_refused():
     with pytest.raises(CourseError, match="BertForQuestionAnswering returns no logits"):
         evaluation.evaluate_model(BertForQuestionAnswering(BertConfig(**TINY)), batches(1))
@@ -157,6 +163,8 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 def test_interval_of_nothing_is_refused():
     with pytest.raises(CourseError, match="at least two rows"):
         evaluation.bootstrap_interval(len, 1)
+    with pytest.raises(CourseError, match="3 rows and 2 groups"):
+        evaluation.bootstrap_interval(len, 3, groups=["a", "b"])
 
 
 # --- Two models ------------------------------------------------------------------------------------------------------
