@@ -65,6 +65,7 @@ studies: env  ## make the records in results/ that are missing
 benchmarks: env  ## time our recipes against the source lesson's and against the defaults
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/text_classification.py
+	$(BIN)/python benchmarks/data_quality.py
 
 clean:  ## remove what was built; the environment and the cache stay
 	rm -rf build dist *.egg-info

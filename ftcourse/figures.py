@@ -603,7 +603,7 @@ def show_losses_by_step(log_history):
     show(figure, f"Loss over the steps: {'; '.join(said)}.")
 
 
-def show_sweep(frame, setting, value, metric, default):
+def show_sweep(frame, setting, value, metric, default, noise=None):
     """Show a metric for each value of each setting, a panel a setting, a dot a run.
 
     Args:
@@ -612,6 +612,7 @@ def show_sweep(frame, setting, value, metric, default):
         value: column with its value.
         metric: column to show.
         default: what the metric is when nothing is changed, drawn as a dashed line.
+        noise: lowest and highest of the metric over seeds when nothing is changed, drawn as a band; None for none.
     """
     import matplotlib.pyplot as plt
 
@@ -622,6 +623,8 @@ def show_sweep(frame, setting, value, metric, default):
         means = runs.groupby(value)[metric].mean()
         order = sorted(means.index, key=lambda one: (not _is_number(one), float(one) if _is_number(one) else len(one)))
         axes.axhline(default, color=VERMILION, linestyle="--")
+        if noise is not None:
+            axes.axhspan(*noise, color=VERMILION, alpha=0.15)
         axes.plot(range(len(order)), means[order], "o", color=BLUE)
         axes.set_xlim(-0.6, len(order) - 0.4)
         labels = [str(one).replace(" ", "\n") for one in order]
@@ -629,7 +632,8 @@ def show_sweep(frame, setting, value, metric, default):
         axes.set_title(name, fontsize=10)
         said.append(f"{name}: " + ", ".join(f"{one} {means[one]:.2f}" for one in order))
     all_axes.flat[0].set_ylabel(metric.replace("_", " "))
-    show(figure, f"{metric.replace('_', ' ')} by setting; unchanged {default:.2f}. {'; '.join(said)}.")
+    band = "" if noise is None else f" (over seeds {noise[0]:.2f} to {noise[1]:.2f})"
+    show(figure, f"{metric.replace('_', ' ')} by setting; unchanged {default:.2f}{band}. {'; '.join(said)}.")
 
 
 def _is_number(text):
@@ -696,3 +700,114 @@ def show_memory(estimates, sizes):
     fits = {method: next((name for name, size in sizes.items() if peak < size), "none of these") for method, peak in peaks.items()}
     show(figure, "Memory of training by part, and the peak: " + ", ".join(
         f"{method} {peak:.1f} GB (smallest that holds it: {fits[method]})" for method, peak in peaks.items()) + ".")  # fmt: skip
+
+
+def show_range_test(curve, suggested):
+    """Show the loss over a growing learning rate.
+
+    Args:
+        curve: DataFrame with learning_rate, loss and smoothed.
+        suggested: the learning rate to mark.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    axes.plot(curve["learning_rate"], curve["loss"], ".", color=SKY, label="a step")
+    axes.plot(curve["learning_rate"], curve["smoothed"], color=BLUE, label="smoothed")
+    axes.axvline(suggested, color=VERMILION, linestyle="--", label=f"suggested: {suggested:.1e}")
+    top = 2 * curve["smoothed"].iloc[0]
+    axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(0, top))
+    axes.legend()
+    lowest = curve.loc[curve["smoothed"].idxmin()]
+    show(figure, f"Smoothed loss starts at {curve['smoothed'].iloc[0]:.2f}, is lowest, {lowest['smoothed']:.2f}, at a learning "
+                 f"rate of {lowest['learning_rate']:.1e} and ends at {curve['smoothed'].iloc[-1]:.2f}. "
+                 f"Suggested: {suggested:.1e}.")  # fmt: skip
+
+
+def show_trials(trials):
+    """Show the trials of a search by learning rate and accuracy; those that were stopped early are crosses.
+
+    Args:
+        trials: DataFrame with learning_rate, accuracy and pruned.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    said = []
+    for pruned, name, mark, colour in ((False, "to the end", "o", BLUE), (True, "stopped early", "x", VERMILION)):
+        rows = trials[trials["pruned"] == pruned]
+        if len(rows):
+            axes.plot(rows["learning_rate"], 100 * rows["accuracy"], mark, color=colour, label=name)
+            said.append(f"{name} " + ", ".join(f"{a:.0%} at {r:.1e}" for r, a in zip(rows["learning_rate"], rows["accuracy"])))
+    axes.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy (%)")
+    axes.legend()
+    show(figure, f"{len(trials)} trials, accuracy by learning rate: {'; '.join(said)}.")
+
+
+def show_reliability(tables):
+    """Show accuracy against certainty, a line a model; on the diagonal a model is as right as it says.
+
+    Args:
+        tables: dictionary from a name to a DataFrame with count, confidence and accuracy, one row a bin.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 4.5))
+    axes.plot([0, 100], [0, 100], color=BLACK, linewidth=0.8, linestyle="--", label="as right as it says")
+    said = []
+    for (name, table), colour, mark in zip(tables.items(), (VERMILION, BLUE, GREEN), "os^"):
+        axes.plot(100 * table["confidence"], 100 * table["accuracy"], f"{mark}-", color=colour, label=name)
+        axes.scatter(100 * table["confidence"], 100 * table["accuracy"], s=300 * table["count"] / table["count"].sum(), color=colour, alpha=0.3)
+        said.append(f"{name}: " + ", ".join(f"sure {c:.0%} right {a:.0%}" for c, a in zip(table["confidence"], table["accuracy"])))
+    low = min(table["confidence"].min() for table in tables.values())
+    axes.set(xlabel="certainty (%)", ylabel="right (%)", xlim=(max(0, 100 * low - 5), 101), ylim=(0, 101))
+    axes.legend(loc="lower right")
+    show(figure, f"Accuracy by certainty. {'; '.join(said)}.")
+
+
+def show_slices(table, overall):
+    """Show the accuracy of slices of the data with their intervals, and the overall accuracy as a line.
+
+    Args:
+        table: DataFrame with count, accuracy, low and high, one row a slice.
+        overall: the accuracy on all.
+    """
+    import matplotlib.pyplot as plt
+
+    table = table[table["count"] > 0]
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.4 * len(table)))
+    names = [f"{name} ({count})" for name, count in table["count"].items()]
+    errors = 100 * abs(table[["low", "high"]].to_numpy().T - table["accuracy"].to_numpy())
+    axes.errorbar(100 * table["accuracy"], names, xerr=errors, fmt="o", capsize=3, color=BLUE)
+    axes.axvline(100 * overall, color=VERMILION, linestyle="--", label="all")
+    axes.set(xlabel="accuracy (%) with its interval; how many there are in brackets")
+    axes.invert_yaxis()
+    axes.legend()
+    said = ", ".join(f"{name} {row.accuracy:.0%} ({row.low:.0%} to {row.high:.0%})" for name, row in zip(names, table.itertuples()))
+    show(figure, f"Accuracy by slice; all {overall:.0%}: {said}.")
+
+
+def show_decisions(tree):
+    """Show a tree of questions, each answered by yes, to the right, or no, downwards.
+
+    Args:
+        tree: list of (question, what to do if the answer is yes); the last one's question is what to do otherwise,
+            with None.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 0.95 * len(tree)))
+    box = dict(boxstyle="round,pad=0.4", edgecolor=BLACK)
+    for row, (question, advice) in enumerate(tree):
+        y, last = -row, advice is None
+        axes.text(0, y, question, ha="center", va="center", fontsize=9, bbox={**box, "facecolor": TINTS["LOC" if last else "PER"]})
+        if not last:
+            axes.annotate("", (0, y - 0.7), (0, y - 0.3), arrowprops=dict(arrowstyle="->", color=BLACK))
+            axes.text(0.04, y - 0.5, "no", va="center", fontsize=8)
+            axes.annotate("", (0.75, y), (0.43, y), arrowprops=dict(arrowstyle="->", color=BLACK))
+            axes.text(0.59, y + 0.16, "yes", ha="center", fontsize=8)
+            axes.text(0.8, y, advice, ha="left", va="center", fontsize=9, bbox={**box, "facecolor": TINTS["LOC"]})
+    axes.set(xlim=(-0.5, 1.6), ylim=(0.5 - len(tree), 0.5))
+    axes.axis("off")
+    said = " ".join(f"{question} {f'If yes: {advice}.' if advice else ''}" for question, advice in tree[:-1])
+    show(figure, f"Decision guide. {said} Otherwise: {tree[-1][0]}.".replace("\n", " "))

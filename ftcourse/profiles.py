@@ -88,6 +88,17 @@ _DIALOGUES = dict(
     lora=dict(r=16, lora_alpha=32, lora_dropout=0.1),
 )
 
+_PRACTICE = dict(
+    model="all-minilm-l6-v2",
+    model_revision=None,
+    model_config=dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0),
+    data="movie-reviews",
+    data_revision=None,
+    max_length=128,
+    per_device_train_batch_size=32,
+    learning_rate=2e-4,
+)
+
 LESSONS = {
     "01_transfer_learning": {
         "minutes": 5,  # at local, on two cores
@@ -318,6 +329,53 @@ LESSONS = {
             per_device_train_batch_size=12,
             max_length=384,
             stride=128,
+        ),
+    },
+    "07_best_practices": {
+        "minutes": 6,  # at local, on two cores
+        "assets": ("all-minilm-l6-v2", "movie-reviews"),
+        "smoke": dict(
+            _PRACTICE,
+            num_train=200,
+            num_eval=48,
+            num_test=96,
+            num_planted=20,
+            num_tuned=64,
+            range_steps=4,
+            num_trials=2,
+            num_train_epochs=1,
+            max_epochs=2,
+        ),
+        "local": dict(
+            _PRACTICE,
+            num_train=4000,
+            num_eval=None,
+            num_test=None,
+            num_planted=200,  # near-duplicates
+            num_tuned=600,  # training sentences of the live runs and of the sweep
+            range_steps=60,
+            num_trials=4,
+            num_train_epochs=2,  # of those runs
+            max_epochs=8,  # until early stopping
+        ),
+        "full": dict(
+            model="distilbert/distilbert-base-uncased",
+            model_revision="12040accade4e8a0f71eabdb258fecc2e7e948be",
+            model_config={},
+            data="stanfordnlp/imdb",
+            data_revision="e6281661ce1c48d982bc483cf8a173c1bbeb5d31",
+            max_length=512,
+            per_device_train_batch_size=16,
+            learning_rate=2e-5,
+            num_train=None,
+            num_eval=2000,
+            num_test=None,
+            num_planted=500,
+            num_tuned=4000,
+            range_steps=100,
+            num_trials=12,
+            num_train_epochs=2,
+            max_epochs=8,
         ),
     },
 }

@@ -131,3 +131,39 @@ def test_live_losses_are_drawn_in_one_place(monkeypatch):
     assert [options.get("update", False) for _, options in calls] == [False, False, True, True]
     assert "to 1.00 in 2 steps" in calls[2][1]["metadata"]["image/png"]["alt"] and "to 1.00 in 2 steps" in calls[3][0].data
     assert not plt.get_fignums()
+
+
+def test_noise_of_the_sweep_is_drawn_and_said(shown):
+    frame = pd.DataFrame({"setting": ["rate"] * 2, "value": ["0.1", "0.2"], "accuracy": [0.6, 0.7]})
+    figures.show_sweep(frame, "setting", "value", "accuracy", 0.65, (0.61, 0.69))
+    figures.show_sweep(frame, "setting", "value", "accuracy", 0.65)
+    assert "unchanged 0.65 (over seeds 0.61 to 0.69). rate: 0.1 0.60, 0.2 0.70." in shown[0][1]
+    assert "unchanged 0.65. rate" in shown[1][1]
+
+
+def test_range_test_says_where_the_loss_was_lowest(shown):
+    curve = pd.DataFrame({"learning_rate": [1e-5, 1e-4, 1e-3], "loss": [0.7, 0.5, 2.0], "smoothed": [0.7, 0.6, 1.0]})
+    figures.show_range_test(curve, 1e-5)
+    assert "starts at 0.70, is lowest, 0.60, at a learning rate of 1.0e-04 and ends at 1.00. Suggested: 1.0e-05." in shown[0][1]
+
+
+def test_trials_that_were_stopped_are_told_apart(shown):
+    trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3], "accuracy": [0.7, 0.5], "pruned": [False, True]})
+    figures.show_trials(trials)
+    figures.show_trials(trials[:1])
+    assert "2 trials" in shown[0][1] and "to the end 70% at 1.0e-04; stopped early 50% at 1.0e-03." in shown[0][1]
+    assert "stopped" not in shown[1][1]
+
+
+def test_reliability_and_slices_say_their_numbers(shown):
+    table = pd.DataFrame({"count": [3, 7], "confidence": [0.6, 0.9], "accuracy": [0.5, 1.0]})
+    figures.show_reliability({"before": table, "after": table})
+    assert "before: sure 60% right 50%, sure 90% right 100%; after: sure" in shown[0][1]
+    slices = pd.DataFrame({"count": [10, 0], "accuracy": [0.8, np.nan], "low": [0.49, 0], "high": [0.94, 1]}, ["short", "none"])
+    figures.show_slices(slices, 0.75)
+    assert "all 75%: short (10) 80% (49% to 94%)." in shown[1][1] and "none" not in shown[1][1]
+
+
+def test_decision_guide_reads_in_order(shown):
+    figures.show_decisions([("Few\nexamples?", "features"), ("LoRA", None)])
+    assert shown[0][1] == "Decision guide. Few examples? If yes: features. Otherwise: LoRA."

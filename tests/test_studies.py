@@ -5,6 +5,7 @@ import functools
 import pytest
 
 from ftcourse import profiles, records, studies, transfer
+from ftcourse.studies import best_practices
 
 
 def test_study_writes_records_and_continues(tmp_path, capsys):
@@ -99,3 +100,58 @@ def test_the_head_alone_and_the_curve_change_what_they_say(tmp_path):
     smoke = profiles.load_profile("06", "smoke")
     assert frozen["settings"]["frozen"] == "body" and frozen["settings"]["learning_rate"] == smoke.frozen_learning_rate
     assert fewer["settings"]["num_train"] == smoke.curve[0][0] and fewer["settings"]["learning_rate"] == smoke.learning_rate
+
+
+@pytest.fixture
+def fewer(monkeypatch):
+    """Lesson 7's studies with fewer sentences than smoke has, and one value of everything that they vary."""
+    lesson = profiles.LESSONS["07_best_practices"]
+    smaller = dict(num_train=100, num_test=40, num_planted=10, num_tuned=32)
+    monkeypatch.setitem(lesson, "smoke", {**lesson["smoke"], **smaller})
+    one = dict(FLIPS=(0.2,), COPIES=(1,), NOISE_SEEDS=1, SWEEP={"batch": ("8 x 2",)})
+    for name, value in one.items():
+        monkeypatch.setattr(best_practices, name, value)
+
+
+def test_faults_are_planted_found_and_mended(tmp_path, fewer, capsys):
+    studies.best_practices_data(seeds=(4,), profile="smoke", folder=tmp_path)
+    found = {record["settings"]["fault"]: record for record in records.load_records("best_practices_data", tmp_path)}
+    assert set(found) == {"flips", "copies", "leak", "imbalance"} and found["flips"]["settings"]["share"] == 0.2
+    assert found["copies"]["metrics"]["recall"] >= 0.9 and found["leak"]["metrics"]["recall"] >= 0.8
+    assert found["leak"]["metrics"]["faulty_accuracy"] > found["leak"]["metrics"]["mended_accuracy"]
+    assert all(0 <= value <= 1 for name, value in found["flips"]["metrics"].items() if name != "found")
+    studies.best_practices_data(seeds=(4,), profile="smoke", folder=tmp_path)
+    assert capsys.readouterr().out.count("already done") == 4
+
+
+def test_sweep_changes_one_setting_and_never_sees_the_test(tmp_path, fewer):
+    studies.best_practices_sweep(seeds=(0,), profile="smoke", folder=tmp_path)
+    changed, default = records.load_records("best_practices_sweep", tmp_path)
+    assert (changed["settings"]["setting"], changed["settings"]["value"]) == ("batch", "8 x 2")
+    assert changed["settings"]["gradient_accumulation_steps"] == 2 and changed["metrics"]["steps"] == 2
+    assert default["settings"]["setting"] == "default" and default["metrics"]["steps"] == 1
+    assert set(default["metrics"]) == {"validation_accuracy", "train_loss", "steps"}
+
+
+def test_search_and_its_rivals_get_what_they_are_said_to_get(tmp_path, fewer):
+    studies.best_practices_search(seeds=(0,), profile="smoke", folder=tmp_path)
+    (record,) = records.load_records("best_practices_search", tmp_path)
+    metrics = record["metrics"]
+    assert len(record["trials"]) == 2 and metrics["budget_steps"] == sum(trial["steps"] for trial in record["trials"])
+    assert metrics["recommended_whole_budget_steps"] == metrics["budget_steps"] == 2 * metrics["searched_steps"]
+    assert metrics["best_validation_accuracy"] == max(trial["accuracy"] for trial in record["trials"])
+
+
+def test_sides_of_the_tuning_studies_share_no_film():
+    sides = best_practices._tuning_data(profiles.load_profile("07", "smoke"), seed=0)
+    films = {side: set(rows["film"]) for side, rows in sides.items()}
+    assert not films["train"] & films["validation"] and not (films["train"] | films["validation"]) & films["test"]
+
+
+@pytest.mark.parametrize("way", ["feature extraction", "LoRA"])
+def test_ways_are_measured_alike(tmp_path, fewer, way):
+    best_practices._way("best_practices_ways", "one", "smoke", 3, tmp_path, way)
+    (record,) = records.load_records("best_practices_ways", tmp_path)
+    assert record["settings"]["way"] == way and record["settings"]["num_train"] == 64 and record["settings"]["seed"] == 3
+    assert record["metrics"]["trainable"] == {"feature extraction": 385, "LoRA": 338_690}[way]
+    assert 0 < record["metrics"]["saved_mb"] < 5 and 0 <= record["metrics"]["accuracy"] <= 1

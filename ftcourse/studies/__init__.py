@@ -3,6 +3,9 @@
 A study skips the runs that already have a record, so that it continues where it was stopped.
 """
 
+from .best_practices import (
+    best_practices_data, best_practices_search, best_practices_sweep, best_practices_ways,
+)  # fmt: skip
 from .lora import lora, lora_memory, lora_sweep
 from .ner import ner, ner_variants
 from .openai_job import openai_job
@@ -25,4 +28,8 @@ STUDIES = {
     "qa": qa,
     "qa_frozen": qa_frozen,
     "qa_curve": qa_curve,
+    "best_practices_data": best_practices_data,
+    "best_practices_sweep": best_practices_sweep,
+    "best_practices_search": best_practices_search,
+    "best_practices_ways": best_practices_ways,
 }
