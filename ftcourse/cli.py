@@ -148,7 +148,8 @@ def _write_page(chosen, page):
 
     if len(chosen) != 1:
         raise CourseError("A page is of one exercise: name it, for example `ftcourse check 1 --html page.html`.")
-    notebook = lessons_folder()[0] / "exercises" / f"{chosen[0].name}.ipynb"
+    name = Path("exercises") / f"{chosen[0].name}.ipynb"
+    notebook = name if name.exists() else lessons_folder()[0] / name  # first the copies of `ftcourse lab DIR`, if this is DIR
     _say(f"Page: {export_exercise(chosen[0], notebook, page)}")
 
 

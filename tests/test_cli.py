@@ -140,7 +140,7 @@ def test_run_and_its_report(ftcourse, tmp_path, monkeypatch):
     assert (code, out) == (0, f"Report: {index}\n") and index.exists()
 
 
-def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path):
+def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path, monkeypatch):
     exercise = find_exercise("1")
     for step in list(exercise.steps)[:-1]:
         progress.note(exercise.name, step, "right")
@@ -164,6 +164,8 @@ def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path):
     assert code == 0 and out == f"Page: {tmp_path / 'page.html'}\n"
     page = BeautifulSoup((tmp_path / "page.html").read_text(), "html.parser")
     assert "all <right>" in page.text and page.html["lang"] == "en" and not page.select("script, a[href='../03_a.ipynb']")
+    monkeypatch.chdir(tmp_path / "nbs")  # as in a folder of copies
+    assert ftcourse("check", "1", "--html", "again.html")[1] == f"Page: {tmp_path / 'nbs' / 'again.html'}\n"
     assert ftcourse("check", "1", "--reset")[1] == "Forgotten: 1_sentiment\n"
     assert "0 of 6 steps right" in ftcourse("check", "1")[1] and "draw" in progress.load()["4_comparison"]
     assert ftcourse("check", "--reset")[0] == 0 and progress.load() == {}
