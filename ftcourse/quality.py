@@ -326,14 +326,15 @@ def alter(
 # %% ../nbs/07_best_practices.ipynb #6208ef0f
 def plant_near_duplicates(
     texts,  # list of strings
-    count,  # how many copies to plant
+    count,  # how many copies to plant, at most one of a text
     changes=1,  # of each copy
     min_words=8,  # only texts with as many words are copied: in a shorter one, one word is a different text
     seed=0,  # of the choice
 ):
     "Return the texts with altered copies at the end, and the pairs (row of the original, row of the copy), a set."
     rng = random.Random(seed)
-    chosen = rng.sample([row for row, text in enumerate(texts) if len(text.split()) >= min_words], count)
+    long_enough = [row for row, text in enumerate(texts) if len(text.split()) >= min_words]
+    chosen = rng.sample(long_enough, min(count, len(long_enough)))
     copies = [texts[row] for row in chosen]
     for _ in range(changes):
         copies = [alter(text, rng) for text in copies]
