@@ -36,7 +36,7 @@ def take_outputs(executed, path):
         raise CourseError(f"{path} has changed since {executed} was run, so the outputs there are not those of its "
                           "code. Run the notebook again.")
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
-        cell["outputs"] = [_without_cache_path(output) for output in run["outputs"] if not _is_widget(output)]
+        cell["outputs"] = [_without_paths(output) for output in run["outputs"] if not _is_widget(output)]
     _write_stamped(notebook, path)
 
 
@@ -54,14 +54,19 @@ def _is_widget(output):
     return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
-def _without_cache_path(output):
-    """Return an output in which the cache folder of this machine goes by the name of its variable."""
+def _without_paths(output):
+    """Return an output in which folders of this machine go by general names: the cache, and the packages in warnings."""
+    import sysconfig
+
     import nbformat
 
     from .assets import home
 
-    here = json.dumps(str(home()))[1:-1]
-    return nbformat.from_dict(json.loads(json.dumps(output).replace(here, "$FTCOURSE_HOME")))
+    packages = Path(sysconfig.get_paths()["purelib"])
+    text = json.dumps(output)
+    for folder, name in ((home(), "$FTCOURSE_HOME"), (packages, "site-packages"), (packages.resolve(), "site-packages")):
+        text = text.replace(json.dumps(str(folder))[1:-1], name)
+    return nbformat.from_dict(json.loads(text))
 
 
 def _code_cells(notebook):
