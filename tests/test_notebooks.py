@@ -281,13 +281,14 @@ def test_outputs_of_a_copy_are_taken_and_stamped(tmp_path, sound):
     assert list(rules.outputs_are_of_this_code(taken)) == []
 
 
-def test_cache_folder_of_the_machine_is_not_committed(tmp_path, sound, monkeypatch):
+def test_folders_of_the_machine_are_not_committed(tmp_path, sound, monkeypatch):
     monkeypatch.setenv("FTCOURSE_HOME", str(tmp_path / "cache"))
-    sound.cells[3].outputs = [new_output("stream", name="stderr", text=f"loaded from {tmp_path}/cache/model\n")]
+    said = f"loaded from {tmp_path}/cache/model\n{Path(nbformat.__file__).parents[1]}/some.py:1: a warning\n"
+    sound.cells[3].outputs = [new_output("stream", name="stderr", text=said)]
     path, executed = write_copies(tmp_path, sound)
     take_outputs(executed, path)
     taken = nbformat.read(path, as_version=4)
-    assert taken.cells[3].outputs[0].text == "loaded from $FTCOURSE_HOME/model\n"
+    assert taken.cells[3].outputs[0].text == "loaded from $FTCOURSE_HOME/model\nsite-packages/some.py:1: a warning\n"
 
 
 def test_progress_bars_are_not_committed(tmp_path, sound):
