@@ -121,7 +121,7 @@ def test_results_show_both_losses_and_leave_out_what_is_missing(shown):
 
 
 def test_live_losses_are_drawn_in_one_place(monkeypatch):
-    calls = []
+    calls, open_before = [], plt.get_fignums()
     monkeypatch.setattr("IPython.core.display_functions.display", lambda what, **options: calls.append((what, options)))
     draw = figures.live_losses()
     draw(STEPS[:1])
@@ -130,7 +130,7 @@ def test_live_losses_are_drawn_in_one_place(monkeypatch):
     assert places[:2] == places[2:] and places[0] != places[1]
     assert [options.get("update", False) for _, options in calls] == [False, False, True, True]
     assert "to 1.00 in 2 steps" in calls[2][1]["metadata"]["image/png"]["alt"] and "to 1.00 in 2 steps" in calls[3][0].data
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == open_before
 
 
 def test_noise_of_the_sweep_is_drawn_and_said(shown):
