@@ -49,7 +49,7 @@ lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGR
 export: env  ## write ftcourse/ modules from the notebooks
 	$(BIN)/python -m ftcourse.export
 
-starters: env  ## write the starters of the exercises from nbs/solutions
+starters: env  ## write the starters of the exercises from nbs/solutions, and the questions into the lessons
 	$(BIN)/python -m ftcourse.checks.build
 
 clean-notebooks: env  ## bring the notebooks into their committed form

@@ -1,20 +1,35 @@
 """The questions on the lessons: one right option each, an explanation for all, and nothing that gives the answer away."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
+from ftcourse.checks.build import put_questions
 from ftcourse.checks.quiz import QUESTIONS, ask
 from ftcourse.errors import CourseError
 
+NBS = Path(__file__).parents[1] / "nbs"
 LESSONS = sorted(path.stem for path in QUESTIONS.glob("*.toml"))
 ALL = [(lesson, number) for lesson in LESSONS for number in range(1, len(ask(lesson).questions) + 1)]
 
 
-def test_six_lessons_have_three_to_five_questions():
-    assert LESSONS == ["01", "02", "03", "04", "05", "06"]
+def test_seven_lessons_have_three_to_five_questions():
+    assert LESSONS == ["01", "02", "03", "04", "05", "06", "07"]
     assert all(3 <= len(ask(lesson).questions) <= 5 for lesson in LESSONS)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson_ends_with_its_questions(lesson, tmp_path):
+    (path,) = NBS.glob(f"{lesson}_*.ipynb")
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    put_questions(copy)
+    assert copy.read_bytes() == path.read_bytes(), "run `make starters`"
+    last = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][-1]["source"])
+    assert ask(lesson)._repr_html_() in last
 
 
 @pytest.mark.parametrize(("lesson", "number"), ALL)

@@ -1,4 +1,6 @@
-"""Make the starters and the texts of the steps from the solutions: ``python -m ftcourse.checks.build``.
+"""Make the starters and the texts of the steps from the solutions, and put the questions into the lessons.
+
+``python -m ftcourse.checks.build`` does both.
 
 A step of a notebook in ``nbs/solutions/`` is its task, in Markdown, and then cells with these tags: ``starter`` (a raw
 cell, which does not run), two or more ``hint`` (Markdown), ``solution`` and ``check``. The starter notebook has the task,
@@ -14,7 +16,10 @@ from ..errors import CourseError
 from ..lab import replace_file
 from . import EXERCISES, find_exercise
 from .engine import TEXTS
+from .quiz import QUESTIONS, ask
 
+HEADING = "## Check yourself"
+_INTRO = "Choose an answer and open it: it says whether it is right, and why."
 _CALL = re.compile(r"(\w+)\.(\w+)\.check\(")
 
 
@@ -69,6 +74,21 @@ def _code(source, metadata=None):
     return {"cell_type": "code", "execution_count": None, "metadata": metadata or {}, "outputs": [], "source": source}
 
 
+def put_questions(lesson):
+    """Put a lesson's questions at its end, as text, so that they can be answered without a kernel.
+
+    Args:
+        lesson: path of the notebook; the number at the beginning of its name says which questions.
+    """
+    notebook = json.loads(Path(lesson).read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if not "".join(cell["source"]).startswith(HEADING)]
+    source = f"{HEADING}\n\n{_INTRO}\n\n{ask(Path(lesson).stem[:2])._repr_html_()}"
+    number = hashlib.sha256(str(len(cells)).encode()).hexdigest()[:8]
+    cells.append({"cell_type": "markdown", "id": number, "metadata": {}, "source": source.splitlines(keepends=True)})
+    text = json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    replace_file(Path(lesson), text.encode())
+
+
 def build(solutions, exercises, texts):
     """Write the starters and the texts of the steps of all exercises.
 
@@ -94,3 +114,6 @@ def build(solutions, exercises, texts):
 
 if __name__ == "__main__":
     build("nbs/solutions", "nbs/exercises", TEXTS)
+    for lesson in sorted(Path("nbs").glob("0*.ipynb")):
+        if (QUESTIONS / f"{lesson.name[:2]}.toml").exists():
+            put_questions(lesson)
