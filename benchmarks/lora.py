@@ -16,7 +16,7 @@ import tempfile
 
 from datasets import DatasetDict
 from peft import LoraConfig
-from text_classification import StepTimes
+from timing import StepTimes, ratios
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ftcourse import lora, records, train
@@ -73,9 +73,7 @@ def main():
     metrics = {
         "trl_dialogues_per_second": statistics.median(a for a, _ in turns),
         "our_dialogues_per_second": statistics.median(b for _, b in turns),
-        "ratio": statistics.median(b / a for a, b in turns),
-        "ratio_lowest": min(b / a for a, b in turns),
-        "ratio_highest": max(b / a for a, b in turns),
+        **ratios([b / a for a, b in turns]),
     }
     settings = dict(SETTINGS.lora, dialogues=len(chats["train"]), repeats=repeats, model=SETTINGS.model, trl=trl_version, **COMMON)
     records.write_record("benchmark_lora", "trl", metrics=metrics, settings=settings, cost=cost)

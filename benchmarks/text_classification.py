@@ -15,8 +15,8 @@ length, padded to the batch, and its steps are counted at the time that a step t
 import argparse
 import statistics
 import tempfile
-import time
 
+from timing import StepTimes, ratios
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, TrainerCallback
 
 from ftcourse import records, train
@@ -26,19 +26,6 @@ from ftcourse.classification import (
 from ftcourse.profiles import load_profile
 
 SETTINGS = load_profile("03", "local")
-
-
-class StepTimes(TrainerCallback):
-    """Keep the wall time of every optimiser step, in seconds."""
-
-    def __init__(self):
-        self.seconds = []
-
-    def on_step_begin(self, args, state, control, **kwargs):
-        self.started = time.perf_counter()
-
-    def on_step_end(self, args, state, control, **kwargs):
-        self.seconds.append(time.perf_counter() - self.started)
 
 
 class UntilAccurate(TrainerCallback):
@@ -93,9 +80,7 @@ def throughput(name, dataset, tokenizer, repeats, max_length, source_steps):
     metrics = {
         "source_examples_per_second": statistics.median(a for a, _ in turns),
         "our_examples_per_second": statistics.median(b for _, b in turns),
-        "ratio": statistics.median(b / a for a, b in turns),
-        "ratio_lowest": min(b / a for a, b in turns),
-        "ratio_highest": max(b / a for a, b in turns),
+        **ratios([b / a for a, b in turns]),
         "padding_efficiency": train.padding_efficiency(
             [len(ids) for ids in ours["input_ids"]], SETTINGS.per_device_train_batch_size
         ),

@@ -15,6 +15,7 @@ import statistics
 import time
 
 import torch
+from timing import ratios
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -73,7 +74,7 @@ def features_kept(dataset, transform, repeats):
     metrics = {
         "seconds_recomputing": statistics.median(a for a, _ in turns),
         "seconds_with_features_kept": statistics.median(b for _, b in turns),
-        **ratios("features_kept", [a / b for a, b in turns]),
+        **ratios([a / b for a, b in turns], "features_kept_"),
     }
     return write("features-kept", metrics, cost, images=len(dataset), epochs=EPOCHS, repeats=repeats)
 
@@ -114,17 +115,8 @@ def layout_and_dtype(repeats, steps=6):
             print({name: f"{taken[-1]:.2f} s a step" for name, taken in turns.items()}, flush=True)
     metrics = {"default_seconds_per_step": statistics.median(turns["default"])}
     for name in list(variants)[1:]:
-        metrics |= ratios(name, [a / b for a, b in zip(turns["default"], turns[name], strict=True)])
+        metrics |= ratios([a / b for a, b in zip(turns["default"], turns[name], strict=True)], f"{name}_")
     return write("layout-and-dtype", metrics, cost, steps=steps, repeats=repeats, fast_bfloat16=train.has_bfloat16())
-
-
-def ratios(name, values):
-    """Return how many times faster than the default: median, lowest and highest over the turns."""
-    return {
-        f"{name}_ratio": statistics.median(values),
-        f"{name}_ratio_lowest": min(values),
-        f"{name}_ratio_highest": max(values),
-    }
 
 
 def write(run, metrics, cost, **settings):

@@ -95,6 +95,14 @@ def record_path(study, run, folder=None):
     return Path(folder or results_folder()) / study / f"{run}.json"
 
 
+def is_done(study, run, folder=None):
+    """Say whether a run has its record, and print it if so: a study skips the run and continues where it was stopped."""
+    done = record_path(study, run, folder).exists()
+    if done:
+        print(f"{study}/{run}: already done")
+    return done
+
+
 def write_record(study, run, *, metrics, settings, cost=None, folder=None, **more):
     """Write one run's record to ``FOLDER/STUDY/RUN.json``, whole or not at all.
 

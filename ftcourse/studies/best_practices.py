@@ -80,8 +80,7 @@ def best_practices_ways(seeds=(0, 1, 2), profile="local", folder=None):
 def _plant(name, fault, settings, seed, folder, kept, **options):
     """Do one run of the study `best_practices_data` and write its record, unless it is there."""
     study, run = "best_practices_data", f"{name}-seed-{seed}"
-    if records.record_path(study, run, folder).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     if not kept:
         kept.update(_frozen(settings))
@@ -253,8 +252,7 @@ def _default(settings):
 def _try(run, settings, seed, folder, setting, value):
     """Do one run of the study `best_practices_sweep` and write its record, unless it is there."""
     study = "best_practices_sweep"
-    if records.record_path(study, run, folder).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     changes = {} if setting == "default" else {setting: value}
     if setting == "batch":
@@ -277,8 +275,7 @@ def _try(run, settings, seed, folder, setting, value):
 def _search(run, settings, seed, folder):
     """Do one run of the study `best_practices_search` and write its record, unless it is there."""
     study = "best_practices_search"
-    if records.record_path(study, run, folder).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     from transformers import AutoTokenizer
 

@@ -59,8 +59,7 @@ def lora_memory(seeds=(0,), profile="local", folder=None):
 
 def _in_own_process(function, study, run, profile, seed, folder, *more):
     """Call a function in a new process, unless the record of the run is there."""
-    if records.record_path(study, run, folder).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     # Freed memory goes back to the system at once, so that the peak is that of the tensors (glibc; no effect elsewhere).
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))

@@ -36,8 +36,7 @@ def ner_variants(seeds=(0,), profile="local", folder=None):
 
 def _run(study, run, settings, seed, folder, *, variant=None, align="align_labels", other_names=True):
     """Do one run and write its record, unless it is there."""
-    if records.record_path(study, run, folder).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     from .. import ner as lesson
 

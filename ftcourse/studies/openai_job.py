@@ -15,7 +15,7 @@ def openai_job(seeds=(0, 1, 2), profile="local", folder=None):
         profile: whose settings to use; the service is always one of this machine.
         folder: of the records; by default the repository's ``results/``.
     """
-    seeds = [seed for seed in seeds if _is_missing(seed, folder)]
+    seeds = [seed for seed in seeds if not records.is_done("openai_job", f"seed-{seed}", folder)]
     if not seeds:
         return
     from ..jobs import ask_all, connect
@@ -29,13 +29,6 @@ def openai_job(seeds=(0, 1, 2), profile="local", folder=None):
         before = ask_all(client, settings.model, conversations, settings.max_tokens)
         for seed in seeds:
             _run(client, settings, seed, conversations, before, Path(home), folder)
-
-
-def _is_missing(seed, folder):
-    done = records.record_path("openai_job", f"seed-{seed}", folder).exists()
-    if done:
-        print(f"openai_job/seed-{seed}: already done")
-    return not done
 
 
 def _data(name):

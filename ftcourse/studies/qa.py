@@ -37,8 +37,7 @@ def qa_curve(seeds=(0, 1, 2), profile="local", folder=None):
 
 def _run(study, run, settings, seed, folder, *, num_train=None, frozen=None, **changes):
     """Do one run and write its record, unless it is there."""
-    if records.record_path(study, run, folder).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     from .. import qa as lesson
 

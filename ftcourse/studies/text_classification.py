@@ -44,8 +44,7 @@ def text_classification_too_little(seeds=(0, 1, 2), profile="local", folder=None
 
 def _run(study, run, settings, seed, folder, *, num_train=None, out_of_domain=False, history=False, **changes):
     """Do one run and write its record, unless it is there."""
-    if (records.record_path(study, run, folder)).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     from ..classification import fine_tune, load_out_of_domain, load_reviews, tokenize, train_baseline
 

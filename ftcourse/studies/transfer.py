@@ -34,8 +34,7 @@ def transfer_curve(seeds=(0, 1, 2), profile="local", folder=None):
 
 def _run(study, run, settings, method, seed, folder, num_train=None, max_steps=None):
     """Do one run and write its record, unless it is there."""
-    if records.record_path(study, run, folder).exists():
-        print(f"{study}/{run}: already done")
+    if records.is_done(study, run, folder):
         return
     from ..transfer import evaluate, load_images, make_loader
     from ..transfer import transfer as train_classifier
