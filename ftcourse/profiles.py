@@ -267,7 +267,7 @@ LESSONS = {
             num_test=None,
             num_out_of_domain=None,
             num_copies=2,  # of each training sentence, with other names
-            num_train_epochs=2.25,
+            num_train_epochs=1.25,
         ),
         "full": dict(
             model="google-bert/bert-base-cased",
