@@ -4,9 +4,9 @@
 __all__ = ['LABELS', 'TAGS', 'DATA', 'LOCALES', 'WITH_COMPANIES', 'NO_COUNTRY', 'WITH_REAL_CITIES', 'IGNORED', 'WORD',
            'parse_sentence', 'spans', 'check_examples', 'read_sentences', 'read_conll', 'load_entities',
            'load_out_of_domain', 'name_lists', 'kind_of', 'other_name', 'replace_names', 'multiply', 'align_labels',
-           'align_all_tokens', 'align_off_by_one', 'tokenize_and_align', 'score', 'compute_metrics', 'collect_names',
-           'look_up', 'load_tagger', 'likeliest', 'best_path', 'predict_words', 'find_errors', 'split_words',
-           'predict_entities', 'fine_tune']
+           'align_all_tokens', 'align_off_by_one', 'mark_capitals', 'tokenize_and_align', 'score', 'compute_metrics',
+           'collect_names', 'look_up', 'load_tagger', 'likeliest', 'best_path', 'predict_words', 'find_errors',
+           'split_words', 'predict_entities', 'fine_tune']
 
 # %% ../nbs/05_ner.ipynb #e7f6c011
 import random
@@ -369,6 +369,21 @@ def align_off_by_one(
     "The classic mistake, kept to see what it does: [CLS] is forgotten, so each label is one token too early."
     return [*align_labels(word_ids, tags)[1:], IGNORED]
 
+# %% ../nbs/05_ner.ipynb #8c2d51f1
+def mark_capitals(
+    encoded,  # what the tokenizer made of the sentences
+    sentences,  # list of sentences, each a list of words
+    tokenizer,  # the model's own tokenizer, a fast one
+):
+    "Set token_type_ids to 1 on words that begin with a capital if the tokenizer hides capitals; return encoded."
+    if "token_type_ids" in encoded and tokenizer.tokenize("A") == tokenizer.tokenize("a"):
+        rows = encoded.get("overflow_to_sample_mapping", range(len(sentences)))
+        encoded["token_type_ids"] = [
+            [int(word is not None and sentences[row][word][0].isupper()) for word in encoded.word_ids(i)]
+            for i, row in enumerate(rows)
+        ]
+    return encoded
+
 # %% ../nbs/05_ner.ipynb #da4ea2a5
 def tokenize_and_align(
     dataset,  # Dataset or DatasetDict with the columns words and tags
@@ -376,11 +391,11 @@ def tokenize_and_align(
     max_length=128,  # longer sentences are cut
     align=align_labels,  # how labels are put on tokens
 ):
-    "Return the data set with the columns input_ids, attention_mask and labels, not padded."
+    "Return the data set with what the model takes and the column labels, not padded."
     def convert(batch):
         encoded = tokenizer(batch["words"], is_split_into_words=True, truncation=True, max_length=max_length)
         labels = [align(encoded.word_ids(i), tags) for i, tags in enumerate(batch["tags"])]
-        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"], "labels": labels}
+        return {**mark_capitals(encoded, batch["words"], tokenizer), "labels": labels}
 
     columns = dataset["train"].column_names if isinstance(dataset, DatasetDict) else dataset.column_names
     return dataset.map(convert, batched=True, remove_columns=columns, desc="Tokenising")
@@ -525,17 +540,19 @@ def _answers(chances, has_token, names, decode):
 
 # %% ../nbs/05_ner.ipynb #d6d824ab
 def _cut(sentences, tokenizer, max_length, stride):
-    "Windows as dictionaries with row, places (the positions of first tokens with their words) and input_ids."
+    "Windows as dictionaries with row, places (the positions of first tokens with their words) and inputs."
     encoded = tokenizer(
         sentences, is_split_into_words=True, truncation=True, max_length=max_length, stride=stride,
         return_overflowing_tokens=True, return_offsets_mapping=True,
     )
+    mark_capitals(encoded, sentences, tokenizer)
     windows = []
-    for i, (row, ids) in enumerate(zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"])):
+    for i, row in enumerate(encoded["overflow_to_sample_mapping"]):
         tokens = zip(encoded.word_ids(i), encoded["offset_mapping"][i])
         firsts = [word if begin == 0 else None for word, (begin, _) in tokens]
         places = [(position, word) for position, word in enumerate(firsts) if word is not None]
-        windows.append({"row": row, "places": places, "input_ids": ids})
+        inputs = {name: encoded[name][i] for name in tokenizer.model_input_names if name in encoded}
+        windows.append({"row": row, "places": places, "inputs": inputs})
     return windows
 
 # %% ../nbs/05_ner.ipynb #29db0c67
@@ -544,14 +561,14 @@ def _predict(windows, model, tokenizer, batch_size):
     import torch
 
     model.eval()
-    windows = sorted(windows, key=lambda window: len(window["input_ids"]))
+    windows = sorted(windows, key=lambda window: len(window["inputs"]["input_ids"]))
     for start in range(0, len(windows), batch_size):
         part = windows[start : start + batch_size]
-        batch = tokenizer.pad({"input_ids": [window["input_ids"] for window in part]}, return_tensors="pt")
+        batch = tokenizer.pad([window["inputs"] for window in part], return_tensors="pt")
         with torch.inference_mode():
             chances = model(**batch.to(model.device)).logits.float().softmax(-1).cpu().numpy()
         for window, rows in zip(part, chances):
-            yield window["row"], window["places"], rows[: len(window["input_ids"])]
+            yield window["row"], window["places"], rows[: len(window["inputs"]["input_ids"])]
 
 # %% ../nbs/05_ner.ipynb #2ac878b0
 def find_errors(

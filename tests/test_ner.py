@@ -257,6 +257,32 @@ def test_cut_sentences_keep_labels_and_tokens_in_step(tokenizer):
     assert len(row["input_ids"]) == len(row["labels"]) == 16
 
 
+def test_capitals_are_marked_in_training_and_in_every_window(tokenizer):
+    words = "Tkachenko lost , olena Went 4-1 Äpfel".split()
+    capital = [True, False, False, False, True, False, True]
+    tokenized = ner.tokenize_and_align(Dataset.from_dict({"words": [words], "tags": [["O"] * 7]}), tokenizer)[0]
+    ids = tokenizer(words, is_split_into_words=True).word_ids()
+    assert tokenized["token_type_ids"] == [int(word is not None and capital[word]) for word in ids]
+    windows = ner._cut([["riga"], words * 10], tokenizer, max_length=16, stride=4)
+    assert len(windows) > 3 and windows[0]["inputs"]["token_type_ids"] == [0, 0, 0]
+    for window in windows[1:]:
+        assert [window["inputs"]["token_type_ids"][position] for position, _ in window["places"]] == [
+            capital[word % 7] for _, word in window["places"]
+        ]
+
+
+def test_a_capital_changes_the_answer_of_an_uncased_model(tokenizer, model):
+    small, large = ner.predict_words([["reading"], ["Reading"]], model, tokenizer, decode=ner.likeliest)
+    assert small != large
+
+
+def test_a_tokenizer_that_sees_capitals_has_none_marked(tokenizer):
+    cased = AutoTokenizer.from_pretrained(ner.model_path("all-minilm-l6-v2"), do_lower_case=False)
+    assert cased.tokenize("A") != cased.tokenize("a")
+    encoded = ner.mark_capitals(cased([["Riga"]], is_split_into_words=True), [["Riga"]], cased)
+    assert not any(encoded["token_type_ids"][0])
+
+
 # --- The score -------------------------------------------------------------------------------------------------------
 
 

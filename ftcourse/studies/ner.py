@@ -1,14 +1,17 @@
 """The studies of lesson 5: several seeds, and the same recipe with one thing changed."""
 
 import tempfile
+from contextlib import nullcontext
+from unittest.mock import patch
 
 from .. import profiles, records
 
-# What a variant changes: the function of ftcourse.ner that aligns labels, and whether copies have other names.
+# What a variant changes: the function of ftcourse.ner that aligns labels, whether copies have other names.
 VARIANTS = {
     "labels on all tokens": dict(align="align_all_tokens"),
     "labels off by one": dict(align="align_off_by_one"),
     "no other names": dict(other_names=False),
+    "capitals unmarked": {},  # see ner_variants
 }
 
 
@@ -26,12 +29,16 @@ def ner(seeds=(0, 1, 2), profile="local", folder=None):
 
 
 def ner_variants(seeds=(0,), profile="local", folder=None):
-    """Put labels on all tokens, or one token too early, or repeat the sentences without other names."""
+    """Put labels on all tokens, or one too early, repeat the sentences without other names, or don't mark capitals."""
+    from .. import ner as lesson
+
     settings = profiles.load_profile("05", profile)
+    unmarked = patch.object(lesson, "mark_capitals", lambda encoded, *rest: encoded)
     for variant, changes in VARIANTS.items():
         for seed in seeds:
             run = f"{variant.replace(' ', '-')}-seed-{seed}"
-            _run("ner_variants", run, settings, seed, folder, variant=variant, **changes)
+            with unmarked if variant == "capitals unmarked" else nullcontext():
+                _run("ner_variants", run, settings, seed, folder, variant=variant, **changes)
 
 
 def _run(study, run, settings, seed, folder, *, variant=None, align="align_labels", other_names=True):
