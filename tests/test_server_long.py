@@ -348,7 +348,7 @@ def test_a_job_takes_hardly_longer_than_the_training_itself(tmp_path):
     trainer = lora.fine_tune(chats, "smollm2-135m-instruct", tmp_path / "direct", **worker.LORA, seed=0, max_length=512,
                              num_train_epochs=3, per_device_train_batch_size=worker.MICRO_BATCH,
                              gradient_accumulation_steps=job.hyperparameters.batch_size // worker.MICRO_BATCH,
-                             learning_rate=1e-3, weight_decay=0.0, logging_steps=1, disable_tqdm=True)
+                             learning_rate=worker.BASE_LEARNING_RATE, weight_decay=0.0, logging_steps=1, disable_tqdm=True)
     direct = time.perf_counter() - begun
     print(json.dumps({"job_s": whole, "job_from_start_s": trained, "direct_s": direct, "steps": trainer.state.global_step}))
     assert whole < 300 and trained <= 1.05 * direct + 5  # reading libraries and model again takes seconds, not a share

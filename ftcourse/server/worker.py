@@ -22,8 +22,8 @@ from .store import Store, new_id, now
 log = logging.getLogger("ftcourse.server.worker")
 
 MAX_LENGTH = 512  # tokens of an example
-BASE_LEARNING_RATE = 1e-3  # what a learning_rate_multiplier of 1 means
-LORA = dict(r=16, lora_alpha=32, lora_dropout=0.1)
+BASE_LEARNING_RATE = 2e-3  # what a learning_rate_multiplier of 1 means
+LORA = dict(r=16, lora_alpha=32)
 MICRO_BATCH = 2  # examples at once: a larger batch is summed up from these, which takes less memory
 KEPT_CHECKPOINTS = 3
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from .. import profiles, records
 
 # Chosen on validation dialogues.
-LEARNING_RATES = {"full": 1e-4, "lora": 1e-3, "qlora": 1e-3}
+LEARNING_RATES = {"full": 1e-4, "lora": 2e-3, "qlora": 2e-3}
 
 # Each is changed alone; beside them one run with all settings as the profile has them.
 SWEEP = {
     "default": ("",),
-    "learning_rate": (1e-4, 3e-4, 3e-3),
+    "learning_rate": (2e-4, 6e-4, 6e-3),
     "target_modules": ("q_proj v_proj",),
     "r": (2, 64),
     "lora_alpha": (8, 128),
-    "lora_dropout": (0.0,),
+    "lora_dropout": (0.1,),
 }
 BATCH_SIZES = (2, 8)  # of the study lora_memory
 SHORT = dict(num_train_epochs=2)  # and fewer dialogues: see lora_sweep
