@@ -54,15 +54,20 @@ def lora_memory(seeds=(0,), profile="local", folder=None):
     for seed in seeds:
         for method in LEARNING_RATES:
             for batch_size in BATCH_SIZES:
-                _in_own_process(_weigh, "lora_memory", f"{method}-{batch_size}-seed-{seed}", profile, seed, folder, method, batch_size)
+                run = f"{method}-{batch_size}-seed-{seed}"
+                # A small batch has small tensors, and they count, too.
+                _in_own_process(_weigh, "lora_memory", run, profile, seed, folder, method, batch_size, returned_from=1 << 16)
 
 
-def _in_own_process(function, study, run, profile, seed, folder, *more):
-    """Call a function in a new process, unless the record of the run is there."""
+def _in_own_process(function, study, run, profile, seed, folder, *more, returned_from=1 << 20):
+    """Call a function in a new process, unless the record of the run is there.
+
+    Blocks of `returned_from` bytes and more go back to the system as soon as they are freed, so that the peak is that of
+    the tensors (glibc; no effect elsewhere).
+    """
     if records.is_done(study, run, folder):
         return
-    # Freed memory goes back to the system at once, so that the peak is that of the tensors (glibc; no effect elsewhere).
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 20))
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(returned_from)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
         pool.submit(function, study, run, profile, seed, folder, *more).result()
