@@ -358,6 +358,19 @@ def test_methods_need_less_and_less_memory():
     assert 3.4 < weights < 5.5  # the paper counts 5.0 GB for 7B, adapters included (Dettmers 2023, figure 6)
 
 
+def test_the_estimate_is_near_what_real_training_took():
+    config = AutoConfig.from_pretrained(lora.model_path("smollm2-135m-instruct"))
+    runs = records.load_records("lora_memory")
+    assert {run["settings"]["method"] for run in runs} == {"full", "lora", "qlora"} and len(runs) >= 6
+    for run in runs:
+        inputs, found = run["settings"], run["metrics"]
+        peak = lora.estimate_memory(
+            config, inputs["method"], inputs["per_device_train_batch_size"], found["sequence_length"], found["learned"],
+            attn_implementation="eager",  # as on a processor with short sequences
+        )["peak"]  # fmt: skip
+        assert peak / 1e6 == pytest.approx(found["training_memory_mb"], rel=0.15), run["run"]
+
+
 # --- Studies ---------------------------------------------------------------------------------------------------------
 
 
