@@ -26,6 +26,7 @@ from .classification import model_path
 from .errors import CourseError
 
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # int8 on a processor logs a line a layer and step
+warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft asks transformers by an old name
 
 # %% ../nbs/04_lora_qlora.ipynb #2c624232
 class LoRALinear(torch.nn.Module):
@@ -338,9 +339,7 @@ def add_lora(
                           f"{', '.join(sorted(names))}: choose among them.")
     config = LoraConfig(task_type=TaskType.CAUSAL_LM, r=r, lora_alpha=lora_alpha, lora_dropout=lora_dropout,
                         target_modules=list(target_modules))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
-        return get_peft_model(model, config)
+    return get_peft_model(model, config)
 
 # %% ../nbs/04_lora_qlora.ipynb #d029fa3a
 def linear_layers(
