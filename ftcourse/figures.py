@@ -537,7 +537,7 @@ def show_groups(groups, metrics):
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="% (how many there are in brackets)", xlim=(0, 100))
     axes.invert_yaxis()
-    axes.legend()
+    axes.legend(ncols=len(metrics), loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     said = "; ".join(f"{name} " + ", ".join(f"{metric} {means.loc[group, metric]:.0f}%" for metric in metrics)
                      for name, group in zip(names, means.index))  # fmt: skip
     show(figure, f"By {means.index.name}, with the number of rows: {said}.")
