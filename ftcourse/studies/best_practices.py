@@ -3,7 +3,7 @@
 import tempfile
 
 from .. import profiles, records
-from .lora import _in_own_process, _saved_mb
+from .memory import in_own_process, saved_mb
 
 FLIPS = (0.1, 0.2, 0.3, 0.4)  # share of the labels that are wrong
 COPIES = (1, 2, 3)  # changes of each near-duplicate
@@ -71,7 +71,7 @@ def best_practices_ways(seeds=(0, 1, 2), profile="local", folder=None):
     for seed in seeds:
         for way in WAYS:
             run = f"{way.replace(' ', '-')}-seed-{seed}"
-            _in_own_process(_way, "best_practices_ways", run, profile, seed, folder, way)
+            in_own_process(_way, "best_practices_ways", run, profile, seed, folder, way)
 
 
 # --- Faults in the data ----------------------------------------------------------------------------------------------
@@ -371,5 +371,5 @@ def _classifier(settings, dataset, seed, way):
             train_dataset=tokenized["train"], eval_dataset=tokenized["validation"], compute_metrics=compute_metrics,
         )  # fmt: skip
         trainer.train()
-    counts = {"trainable": model.num_parameters(only_trainable=True), "saved_mb": _saved_mb(model)}
+    counts = {"trainable": model.num_parameters(only_trainable=True), "saved_mb": saved_mb(model)}
     return counts, lambda rows: _accuracy(trainer, rows, settings.max_length)

@@ -1,12 +1,9 @@
 """The studies of lesson 4: full fine-tuning, LoRA and QLoRA over several seeds, and what each setting of LoRA does."""
 
-import multiprocessing
-import os
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 from .. import profiles, records
+from .memory import in_own_process, saved_mb
 
 # Chosen on validation dialogues.
 LEARNING_RATES = {"full": 1e-4, "lora": 2e-3, "qlora": 2e-3}
@@ -37,7 +34,7 @@ def lora(seeds=(0, 1, 2), profile="local", folder=None, methods=tuple(LEARNING_R
     """
     for seed in seeds:
         for method in methods:
-            _in_own_process(_run, "lora", f"{method}-seed-{seed}", profile, seed, folder, method)
+            in_own_process(_run, "lora", f"{method}-seed-{seed}", profile, seed, folder, method)
 
 
 def lora_sweep(seeds=(0,), profile="local", folder=None):
@@ -46,7 +43,7 @@ def lora_sweep(seeds=(0,), profile="local", folder=None):
         for setting, values in SWEEP.items():
             for value in values:
                 name = f"{setting}-{value}".strip("-").replace(" ", "-").replace("_", "-")
-                _in_own_process(_try, "lora_sweep", f"{name}-seed-{seed}", profile, seed, folder, setting, value)
+                in_own_process(_try, "lora_sweep", f"{name}-seed-{seed}", profile, seed, folder, setting, value)
 
 
 def lora_memory(seeds=(0,), profile="local", folder=None):
@@ -56,21 +53,7 @@ def lora_memory(seeds=(0,), profile="local", folder=None):
             for batch_size in BATCH_SIZES:
                 run = f"{method}-{batch_size}-seed-{seed}"
                 # A small batch has small tensors, and they count, too.
-                _in_own_process(_weigh, "lora_memory", run, profile, seed, folder, method, batch_size, returned_from=1 << 16)
-
-
-def _in_own_process(function, study, run, profile, seed, folder, *more, returned_from=1 << 20):
-    """Call a function in a new process, unless the record of the run is there.
-
-    Blocks of `returned_from` bytes and more go back to the system as soon as they are freed, so that the peak is that of
-    the tensors (glibc; no effect elsewhere).
-    """
-    if records.is_done(study, run, folder):
-        return
-    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(returned_from)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
-        pool.submit(function, study, run, profile, seed, folder, *more).result()
+                in_own_process(_weigh, "lora_memory", run, profile, seed, folder, method, batch_size, returned_from=1 << 16)
 
 
 def _train(settings, seed, method, num_eval, changes, longest=None):
@@ -123,7 +106,7 @@ def _run(study, run, profile, seed, folder, method):
         "trainable": model.num_parameters(only_trainable=True),
         "seconds_per_step": round(cost["seconds"] / trainer.state.global_step, 3),
         "training_memory_mb": round(cost["peak_memory_mb"] - before, 1),
-        "saved_mb": _saved_mb(model),
+        "saved_mb": saved_mb(model),
     }
     inputs = _inputs(settings, seed, method, dataset, options)
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
@@ -171,10 +154,3 @@ def _weigh(study, run, profile, seed, folder, method, batch_size):
     inputs = _inputs(settings, seed, method, dataset, options)
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
     print(f"{study}/{run}: {metrics['training_memory_mb']:.0f} MB in {cost['seconds']:.0f} s", flush=True)
-
-
-def _saved_mb(model):
-    """Return what the result takes on disk, in units of 10^6 bytes: the adapter, or the whole model."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
-        return round(sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6, 2)

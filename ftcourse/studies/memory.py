@@ -1,0 +1,30 @@
+"""What a run takes: the memory of a process of its own, and the size of its result on disk."""
+
+import multiprocessing
+import os
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from .. import records
+
+
+def in_own_process(function, study, run, profile, seed, folder, *more, returned_from=1 << 20):
+    """Call a function in a new process, unless the record of the run is there.
+
+    Blocks of `returned_from` bytes and more go back to the system as soon as they are freed, so that the peak is that of
+    the tensors (glibc; no effect elsewhere).
+    """
+    if records.is_done(study, run, folder):
+        return
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(returned_from)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:
+        pool.submit(function, study, run, profile, seed, folder, *more).result()
+
+
+def saved_mb(model):
+    """Return what the result takes on disk, in units of 10^6 bytes: the adapter, or the whole model."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return round(sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6, 2)
