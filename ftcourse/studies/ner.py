@@ -6,12 +6,12 @@ from unittest.mock import patch
 
 from .. import profiles, records
 
-# What a variant changes: the function of ftcourse.ner that aligns labels, whether copies have other names.
+# What a variant changes: the function of ftcourse.ner that aligns labels, or whether copies have other names.
 VARIANTS = {
     "labels on all tokens": dict(align="align_all_tokens"),
     "labels off by one": dict(align="align_off_by_one"),
     "no other names": dict(other_names=False),
-    "capitals unmarked": {},  # see ner_variants
+    "capitals unmarked": {},  # a part of the lesson is replaced: see ner_variants
 }
 
 
