@@ -3,8 +3,9 @@
 # %% auto #0
 __all__ = ['FEATURES', 'LEFT_OUT', 'check_examples', 'locate', 'order_places', 'read_disfl_qa', 'load_questions', 'answerable',
            'context_offsets', 'label_window', 'make_windows', 'training_windows', 'normalise', 'exact_match', 'f1',
-           'score', 'nearest_sentence', 'load_reader', 'compute_metrics', 'best_spans', 'predict_answers',
-           'predict_windows', 'span_chances', 'sweep_thresholds', 'apply_threshold', 'answer_question', 'fine_tune']
+           'score', 'nearest_sentence', 'load_reader', 'compute_metrics', 'best_spans', 'choose_answers',
+           'predict_windows', 'predict_answers', 'span_chances', 'average_readers', 'sweep_thresholds',
+           'apply_threshold', 'answer_question', 'fine_tune']
 
 # %% ../nbs/06_question_answering.ipynb #e7f6c011
 import json
@@ -305,32 +306,27 @@ def best_spans(
     offsets,  # of the tokens, (0, 0) for those that aren't of the context
     n_best=20,  # how many starts and how many ends to try
     max_answer_length=30,  # tokens of an answer at most
+    length_penalty=0.0,  # what each token after the first takes off the score
 ):
     "Return the spans as (score, first token, last token), the best first; none ends before it starts."
     inside = np.flatnonzero(np.asarray(offsets)[:, 1])
     starts, ends = (inside[np.argsort(-logits[inside], kind="stable")[:n_best]] for logits in (start_logits, end_logits))
-    pairs = [(i, j) for i in starts for j in ends if i <= j < i + max_answer_length]
-    return sorted(((float(start_logits[i] + end_logits[j]), int(i), int(j)) for i, j in pairs), reverse=True)
+    pairs = [(int(i), int(j)) for i in starts for j in ends if i <= j < i + max_answer_length]
+    scores = [float(start_logits[i] + end_logits[j] - length_penalty * (j - i)) for i, j in pairs]
+    return sorted(((score, *pair) for score, pair in zip(scores, pairs)), reverse=True)
 
 # %% ../nbs/06_question_answering.ipynb #a88a7902
-def predict_answers(
-    dataset,  # Dataset with question, context and answers
-    model,  # a model from load_reader, fine-tuned
-    tokenizer,  # its tokenizer
-    max_length=256,  # tokens in a window
-    stride=64,  # tokens that neighbouring windows share
-    n_best=20,  # how many starts and ends to try
-    max_answer_length=30,  # tokens of an answer at most
-    batch_size=32,  # windows at once
+def choose_answers(
+    judged,  # of each window: the window, start logits and end logits, as predict_windows yields them
+    contexts,  # of each question, a list of strings
+    **decoding,  # arguments of best_spans: n_best, max_answer_length, length_penalty
 ):
     "Return for each question a dictionary with text (context[start:end]), start, end, score and null_score."
-    found = [{"text": "", "start": 0, "end": 0, "score": -np.inf, "null_score": np.inf} for _ in range(len(dataset))]
-    contexts = list(dataset["context"])
-    windows = make_windows(dataset, tokenizer, max_length, stride)
-    for window, starts, ends in predict_windows(windows, model, tokenizer, batch_size):
+    found = [{"text": "", "start": 0, "end": 0, "score": -np.inf, "null_score": np.inf} for _ in contexts]
+    for window, starts, ends in judged:
         best, offsets = found[window["row"]], window["offsets"]
         best["null_score"] = min(best["null_score"], float(starts[0] + ends[0]))
-        spans = best_spans(starts, ends, offsets, n_best, max_answer_length)
+        spans = best_spans(starts, ends, offsets, **decoding)
         if spans and spans[0][0] > best["score"]:
             score, first, last = spans[0]
             start, end = offsets[first][0], offsets[last][1]
@@ -362,6 +358,20 @@ def predict_windows(
             size = len(window["input_ids"])
             yield window, starts[:size], ends[:size]
 
+# %% ../nbs/06_question_answering.ipynb #5d2f8c11
+def predict_answers(
+    dataset,  # Dataset with question, context and answers
+    model,  # a model from load_reader, fine-tuned
+    tokenizer,  # its tokenizer
+    max_length=256,  # tokens in a window
+    stride=64,  # tokens that neighbouring windows share
+    batch_size=32,  # windows at once
+    **decoding,  # arguments of best_spans: n_best, max_answer_length, length_penalty
+):
+    "Return for each question a dictionary with text (context[start:end]), start, end, score and null_score."
+    windows = make_windows(dataset, tokenizer, max_length, stride)
+    return choose_answers(predict_windows(windows, model, tokenizer, batch_size), list(dataset["context"]), **decoding)
+
 # %% ../nbs/06_question_answering.ipynb #44c8031c
 def span_chances(
     question,  # a string
@@ -378,6 +388,17 @@ def span_chances(
     powers = [np.exp(own - own.max()) for own in logits]
     tokens = tokenizer.convert_ids_to_tokens([window["input_ids"][i] for i in inside])
     return tokens, *(own[inside] / own.sum() for own in powers)
+
+# %% ../nbs/06_question_answering.ipynb #3f5a9c10
+def average_readers(
+    judged,  # for each reader a list of what predict_windows yielded for the same windows
+):
+    "Yield (window, start logits, end logits) with the mean of the readers' logits."
+    for own in zip(*judged, strict=True):
+        windows, *logits = zip(*own)
+        if any(window["input_ids"] != windows[0]["input_ids"] for window in windows):
+            raise CourseError("The readers judged different windows: cut them once, and give each reader the same.")
+        yield windows[0], *(np.mean(side, axis=0) for side in logits)
 
 # %% ../nbs/06_question_answering.ipynb #ad573668
 def sweep_thresholds(
@@ -414,6 +435,7 @@ def answer_question(
     threshold=-np.inf,  # margin that an answer must exceed; without it every question gets an answer
     max_length=256,  # tokens in a window
     stride=64,  # tokens that neighbouring windows share
+    **decoding,  # arguments of best_spans, such as length_penalty
 ):
     "Return a dictionary with text (context[start:end], or empty for no answer), start, end and margin."
     row = {"question": question, "context": context, "answers": {"text": [], "answer_start": []}}
@@ -421,7 +443,7 @@ def answer_question(
     if fault:
         raise CourseError(f"Cannot answer: there is {fault.partition(':')[0]}. Give a question and a text to look in.")
     dataset = Dataset.from_list([row], features=FEATURES)
-    (best,) = predict_answers(dataset, model, tokenizer, max_length, stride)
+    (best,) = predict_answers(dataset, model, tokenizer, max_length, stride, **decoding)
     margin = best["score"] - best["null_score"]
     if margin <= threshold:
         best = {"text": "", "start": 0, "end": 0}

@@ -343,14 +343,14 @@ def test_nearest_sentence():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 25), st.integers(1, 8), st.integers(1, 30))
-def test_best_span_is_the_best_of_all_allowed_pairs(seed, size, longest, n_best):
+@given(st.integers(0, 10_000), st.integers(1, 25), st.integers(1, 8), st.integers(1, 30), st.sampled_from([0.0, 0.15, 2.0]))
+def test_best_span_is_the_best_of_all_allowed_pairs(seed, size, longest, n_best, penalty):
     rng = np.random.default_rng(seed)
     starts, ends = rng.normal(size=(2, size))
     offsets = [(0, 0) if rng.random() < 0.3 else (2 * i + 1, 2 * i + 2) for i in range(size)]
-    spans = qa.best_spans(starts, ends, offsets, n_best, longest)
+    spans = qa.best_spans(starts, ends, offsets, n_best, longest, penalty)
     inside = [i for i in range(size) if offsets[i][1]]
-    allowed = {(i, j): starts[i] + ends[j] for i in inside for j in inside if i <= j < i + longest}
+    allowed = {(i, j): starts[i] + ends[j] - penalty * (j - i) for i in inside for j in inside if i <= j < i + longest}
     assert all(allowed[i, j] == pytest.approx(score) for score, i, j in spans)
     assert [score for score, *_ in spans] == sorted((score for score, *_ in spans), reverse=True)
     if n_best >= size:
@@ -363,6 +363,15 @@ def test_spans_stay_within_the_context_though_other_tokens_score_higher():
     ((_, first, last), *_) = qa.best_spans(np.array([9.0, 8, 1, 0, 7]), np.array([9.0, 8, 0, 1, 7]), offsets)
     assert (first, last) == (2, 3)
     assert qa.best_spans(np.ones(2), np.ones(2), [(0, 0), (0, 0)]) == []
+
+
+def test_a_price_on_words_chooses_the_shorter_of_two_near_answers_and_leaves_the_null_score(tokenizer):
+    window = {"row": 0, "offsets": [(0, 0), (0, 4), (5, 10), (11, 14)]}
+    judged = [(window, np.array([1.0, 5, 0, 0]), np.array([2.0, 4, 0, 4.2]))]
+    texts = {price: qa.choose_answers(judged, ["Mary Brown old"], length_penalty=price) for price in (0.0, 0.09, 0.11)}
+    assert [row["text"] for (row,) in texts.values()] == ["Mary Brown old", "Mary Brown old", "Mary"]
+    assert [row["null_score"] for (row,) in texts.values()] == [3.0] * 3
+    assert texts[0.09][0]["score"] == pytest.approx(9.2 - 0.18)
 
 
 @pytest.mark.parametrize("repeats", [1, 40])
