@@ -365,13 +365,32 @@ def test_spans_stay_within_the_context_though_other_tokens_score_higher():
     assert qa.best_spans(np.ones(2), np.ones(2), [(0, 0), (0, 0)]) == []
 
 
-def test_a_price_on_words_chooses_the_shorter_of_two_near_answers_and_leaves_the_null_score(tokenizer):
+def test_a_price_on_words_chooses_the_shorter_of_two_near_answers_and_leaves_the_null_score():
     window = {"row": 0, "offsets": [(0, 0), (0, 4), (5, 10), (11, 14)]}
     judged = [(window, np.array([1.0, 5, 0, 0]), np.array([2.0, 4, 0, 4.2]))]
     texts = {price: qa.choose_answers(judged, ["Mary Brown old"], length_penalty=price) for price in (0.0, 0.09, 0.11)}
     assert [row["text"] for (row,) in texts.values()] == ["Mary Brown old", "Mary Brown old", "Mary"]
     assert [row["null_score"] for (row,) in texts.values()] == [3.0] * 3
     assert texts[0.09][0]["score"] == pytest.approx(9.2 - 0.18)
+
+
+def test_readers_judge_by_the_mean_of_their_logits_and_one_reader_by_its_own():
+    rng = np.random.default_rng(0)
+    windows = [{"row": row, "input_ids": [row] * size} for row, size in enumerate((3, 5))]
+    first, second = ([(own, *rng.normal(size=(2, len(own["input_ids"])))) for own in windows] for _ in range(2))
+    for (window, *logits), one, other in zip(qa.average_readers([first, second]), first, second, strict=True):
+        assert window is one[0]
+        np.testing.assert_allclose(logits, [(one[side] + other[side]) / 2 for side in (1, 2)])
+    for mean, own in zip(qa.average_readers([first]), first, strict=True):
+        np.testing.assert_array_equal(mean[1:], own[1:])
+
+
+def test_readers_that_judged_different_windows_are_refused():
+    windows = [({"row": row, "input_ids": [row] * 3}, np.zeros(3), np.zeros(3)) for row in range(2)]
+    with pytest.raises(CourseError, match="different windows"):
+        list(qa.average_readers([windows, windows[::-1]]))
+    with pytest.raises(ValueError, match="shorter"):
+        list(qa.average_readers([windows, windows[:1]]))
 
 
 @pytest.mark.parametrize("repeats", [1, 40])

@@ -89,6 +89,8 @@ def test_questions_are_judged_with_and_without_a_threshold(tmp_path, capsys):
     answerable = inputs["num_test_answerable"] / inputs["num_test"]
     assert metrics["never_answer_f1"] == pytest.approx(1 - answerable)
     assert metrics["always_answer_f1"] == pytest.approx(metrics["f1"] * answerable)
+    assert inputs["reader_seeds"] == [6, 7] and inputs["length_penalty"] > 0
+    assert 0 <= metrics["one_reader_exact_match"] <= metrics["one_reader_f1"] <= 1 and "without_penalty_f1" in metrics
     studies.qa(seeds=(3,), profile="smoke", folder=tmp_path)
     assert "already done" in capsys.readouterr().out
 
@@ -99,6 +101,9 @@ def test_the_head_alone_and_the_curve_change_what_they_say(tmp_path):
     (frozen,), (fewer,) = (records.load_records(study, tmp_path) for study in ("qa_frozen", "qa_curve"))
     smoke = profiles.load_profile("06", "smoke")
     assert frozen["settings"]["frozen"] == "body" and frozen["settings"]["learning_rate"] == smoke.frozen_learning_rate
+    for record in (frozen, fewer):  # one reader, whose answers are those of the run
+        assert record["settings"]["reader_seeds"] == [0]
+        assert record["metrics"]["one_reader_f1"] == record["metrics"]["f1"]
     assert fewer["settings"]["num_train"] == smoke.curve[0][0] and fewer["settings"]["learning_rate"] == smoke.learning_rate
 
 
