@@ -1,10 +1,11 @@
 """The studies at smoke size: a record a run, and a second call that does nothing."""
 
 import functools
+from unittest.mock import patch
 
 import pytest
 
-from ftcourse import profiles, records, studies, transfer
+from ftcourse import profiles, qa, records, studies, transfer
 from ftcourse.studies import best_practices
 
 
@@ -93,6 +94,17 @@ def test_questions_are_judged_with_and_without_a_threshold(tmp_path, capsys):
     assert 0 <= metrics["one_reader_exact_match"] <= metrics["one_reader_f1"] <= 1 and "without_penalty_f1" in metrics
     studies.qa(seeds=(3,), profile="smoke", folder=tmp_path)
     assert "already done" in capsys.readouterr().out
+
+
+def test_readers_answer_together_and_alone_and_once_without_a_price(tmp_path):
+    watch = functools.partial(patch.object, qa)
+    averaged, chosen = (watch(name, wraps=getattr(qa, name)) for name in ("average_readers", "choose_answers"))
+    with averaged as average, chosen as choose:
+        studies.qa(seeds=(0,), profile="smoke", folder=tmp_path)
+    readers = [len(call.args[0]) for call in average.call_args_list]
+    prices = [call.kwargs["length_penalty"] for call in choose.call_args_list]
+    price = profiles.load_profile("06", "smoke").length_penalty
+    assert sorted(zip(readers, prices, strict=True)) == [(1, price)] * 2 + [(2, 0.0)] + [(2, price)] * 2  # two sides together
 
 
 def test_the_head_alone_and_the_curve_change_what_they_say(tmp_path):
