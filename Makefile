@@ -47,7 +47,7 @@ lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGR
 	  --output-file requirements.lock
 
 export: env  ## write ftcourse/ modules from the notebooks
-	$(BIN)/python -m ftcourse.export
+	$(BIN)/nbdev_export
 
 starters: env  ## write the starters of the exercises from nbs/solutions, and the questions into the lessons
 	$(BIN)/python -m ftcourse.checks.build
@@ -57,7 +57,7 @@ clean-notebooks: env  ## bring the notebooks into their committed form
 
 outputs: env  ## run the lessons at profile local and keep their outputs in nbs/
 	$(BIN)/ftcourse run $(LESSONS) --profile local
-	$(BIN)/python -m ftcourse.notebooks $(LESSONS)
+	$(BIN)/python -m ftcourse.tools.outputs $(LESSONS)
 
 studies: env  ## make the records in results/ that are missing
 	$(BIN)/ftcourse study

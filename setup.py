@@ -13,7 +13,6 @@ settings.read(here / "settings.ini", encoding="utf-8")
 ini = settings["DEFAULT"]
 
 
-
 class BuildWithLessons(build_py):
     """Put the notebooks and the run records into the wheel, for use where there is no repository."""
 

@@ -15,13 +15,22 @@ from ftcourse import quality, records
 from ftcourse.classification import read_review_sentences
 
 LABELS = ("rotten", "fresh")
-FAULTS = ({"input": None}, {"input": " \n"}, {"input": "Meh"}, {"input": 7}, {"output": "frseh"}, {"input": "Itâ€™s a joy"})
+FAULTS = (
+    {"input": None},
+    {"input": " \n"},
+    {"input": "Meh"},
+    {"input": 7},
+    {"output": "frseh"},
+    {"input": "Itâ€™s a joy"},
+)
 
 
 def make_items(count):
     """Return a list of dictionaries with input and output."""
     rows = itertools.cycle(read_review_sentences().to_list())
-    items = [{"input": f"{number}: {row['text']}", "output": LABELS[row["label"]]} for number, row in zip(range(count), rows)]
+    items = [
+        {"input": f"{number}: {row['text']}", "output": LABELS[row["label"]]} for number, row in zip(range(count), rows)
+    ]
     for place, number in enumerate(range(50, count, 100)):
         items[number] = {**items[number], **FAULTS[place % len(FAULTS)]}
         items[number + 1] = dict(items[number - 50])
@@ -50,7 +59,10 @@ def main():
 def write(run, cost, count, **metrics):
     settings = {"items": count, "data": "movie-reviews"}
     records.write_record("benchmark_data_quality", run, metrics=metrics, settings=settings, cost=cost)
-    print(f"{run}: {count:,} items in {cost['seconds']:.1f} s, peak {cost['peak_memory_mb']:,.0f} MB, {metrics}", flush=True)
+    print(
+        f"{run}: {count:,} items in {cost['seconds']:.1f} s, peak {cost['peak_memory_mb']:,.0f} MB, {metrics}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ def time_ours(chats):
     """Train with `ftcourse.lora.fine_tune`; return the seconds of each step but the first, which warms up."""
     times = StepTimes()
     with tempfile.TemporaryDirectory() as folder:
-        lora.fine_tune(chats, SETTINGS.model, folder, callbacks=[times], max_length=SETTINGS.max_length, **SETTINGS.lora, **COMMON)
+        lora.fine_tune(
+            chats, SETTINGS.model, folder, callbacks=[times], max_length=SETTINGS.max_length, **SETTINGS.lora, **COMMON
+        )
     return times.seconds[1:]
 
 
@@ -75,7 +77,9 @@ def main():
         "our_dialogues_per_second": statistics.median(b for _, b in turns),
         **ratios([b / a for a, b in turns]),
     }
-    settings = dict(SETTINGS.lora, dialogues=len(chats["train"]), repeats=repeats, model=SETTINGS.model, trl=trl_version, **COMMON)
+    settings = dict(
+        SETTINGS.lora, dialogues=len(chats["train"]), repeats=repeats, model=SETTINGS.model, trl=trl_version, **COMMON
+    )
     records.write_record("benchmark_lora", "trl", metrics=metrics, settings=settings, cost=cost)
     print(metrics)
 

@@ -74,7 +74,9 @@ def throughput(name, dataset, tokenizer, repeats, max_length, source_steps):
                 train_sampling_strategy="random", bf16=False, learning_rate=5e-5,
             )  # fmt: skip
             batch_size = SETTINGS.per_device_train_batch_size
-            quick = step_times(our_model(), ours, tokenizer, per_device_train_batch_size=batch_size, dataloader_drop_last=True)
+            quick = step_times(
+                our_model(), ours, tokenizer, per_device_train_batch_size=batch_size, dataloader_drop_last=True
+            )
             turns.append((16 / statistics.mean(written), batch_size / statistics.mean(quick)))
             print(f"{name}: as written {turns[-1][0]:.2f}, ours {turns[-1][1]:.2f} examples a second", flush=True)
     metrics = {
@@ -126,7 +128,9 @@ def time_to_accuracy(tokenizer, source_seconds_per_step):
         "ratio": source_seconds / until.seconds if until.seconds else None,
     }
     settings = dict(examples=5000, model=SETTINGS.model, seed=0)
-    records.write_record("benchmark_text_classification", "time-to-accuracy", metrics=metrics, settings=settings, cost=cost)
+    records.write_record(
+        "benchmark_text_classification", "time-to-accuracy", metrics=metrics, settings=settings, cost=cost
+    )
     return metrics
 
 

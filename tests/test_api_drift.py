@@ -17,8 +17,11 @@ FLOOR = 100  # calls that are bound today, rounded down: fewer would mean that t
 
 def sources():
     """Return the code of the course as a dict, place -> source: one entry a module, one a notebook."""
-    found = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-             for folder in ("ftcourse", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))}
+    found = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for folder in ("ftcourse", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
     for path in sorted((ROOT / "nbs").rglob("*.ipynb")):
         if not {".ipynb_checkpoints", "build"} & set(path.parts):
             cells = json.loads(path.read_text(encoding="utf-8"))["cells"]

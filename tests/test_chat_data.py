@@ -38,7 +38,9 @@ def calls(*calls_made, tools=(TOOL,), answers=("call_1",)):
 
 
 def good(number):
-    return chat({"role": "user", "content": f"Question {number}?"}, {"role": "assistant", "content": f"Answer {number}."})
+    return chat(
+        {"role": "user", "content": f"Question {number}?"}, {"role": "assistant", "content": f"Answer {number}."}
+    )
 
 
 def write(path, *lines, count=10):
@@ -115,10 +117,14 @@ WARNINGS = [
 ]
 
 
-@pytest.mark.parametrize(("severity", "code", "line"), [("error", *row) for row in ERRORS] + [("warning", *row) for row in WARNINGS])
+@pytest.mark.parametrize(
+    ("severity", "code", "line"), [("error", *row) for row in ERRORS] + [("warning", *row) for row in WARNINGS]
+)
 def test_each_rule_is_caught_with_its_line(tmp_path, severity, code, line):
     findings = chat_data.validate_chat_file(write(tmp_path / "chats.jsonl", line, good(10), count=12))
-    assert [(finding.line, finding.severity, finding.code) for finding in findings if finding.code == code] == [(11, severity, code)]
+    assert [(finding.line, finding.severity, finding.code) for finding in findings if finding.code == code] == [
+        (11, severity, code)
+    ]
     if severity == "warning":
         assert len(findings) == 1
     (finding,) = [finding for finding in findings if finding.code == code]
@@ -128,7 +134,9 @@ def test_each_rule_is_caught_with_its_line(tmp_path, severity, code, line):
 def test_all_rules_are_tested():
     """A rule that is added to the lesson has to be added here."""
     source = Path(chat_data.__file__).read_text(encoding="utf-8")
-    codes = set(re.findall(r'(?:_error|_warning|severe)\("(\w+)"', source)) | set(re.findall(r'"(?:error|warning)", "(\w+)"', source))
+    codes = set(re.findall(r'(?:_error|_warning|severe)\("(\w+)"', source)) | set(
+        re.findall(r'"(?:error|warning)", "(\w+)"', source)
+    )
     of_the_file = {"too_large", "invalid_n_examples", "byte_order_mark", "too_long", "in_both_files"}
     assert codes == {code for code, _ in ERRORS + WARNINGS} | of_the_file
 
@@ -176,8 +184,13 @@ GOOD = [
     {"messages": [{"role": "developer", "content": "You help."}, USER | {"name": "Ana"}, ANSWER]},
     calls(call()),
     calls(call(), call(id="call_2"), answers=["call_2", "call_1"]),
-    chat(USER, {"role": "assistant", "content": "I look.", "tool_calls": [call()]}, tools=[TOOL], parallel_tool_calls=False),
-    chat(USER, {"role": "assistant", "content": "Ça coûte 65 £ 🌿\u2028 and \"more\"\n"}),
+    chat(
+        USER,
+        {"role": "assistant", "content": "I look.", "tool_calls": [call()]},
+        tools=[TOOL],
+        parallel_tool_calls=False,
+    ),
+    chat(USER, {"role": "assistant", "content": 'Ça coûte 65 £ 🌿\u2028 and "more"\n'}),
 ]
 
 
@@ -196,16 +209,26 @@ def test_the_courses_dialogues_have_no_findings(name, tokenizer):
 # --- Anything at all -------------------------------------------------------------------------------------------------
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-words = st.sampled_from([*chat_data.ROLES, *chat_data.EXAMPLE_KEYS, *chat_data.MESSAGE_KEYS, "id", "type", "function", "arguments"])
-anything = st.recursive(scalars | words, lambda inner: st.lists(inner) | st.dictionaries(words | st.text(), inner), max_leaves=20)
+words = st.sampled_from(
+    [*chat_data.ROLES, *chat_data.EXAMPLE_KEYS, *chat_data.MESSAGE_KEYS, "id", "type", "function", "arguments"]
+)
+anything = st.recursive(
+    scalars | words, lambda inner: st.lists(inner) | st.dictionaries(words | st.text(), inner), max_leaves=20
+)
 # Nearly right: the keys of the format with any values, so that all rules see odd types.
 message = st.fixed_dictionaries({}, optional={key: anything for key in chat_data.MESSAGE_KEYS}) | anything
 roles = st.sampled_from(chat_data.ROLES)
 sound = st.fixed_dictionaries(
     {"role": roles, "content": st.text()},
-    optional={"tool_calls": st.lists(st.just(call()) | anything), "tool_call_id": anything, "weight": st.integers(0, 1)},
+    optional={
+        "tool_calls": st.lists(st.just(call()) | anything),
+        "tool_call_id": anything,
+        "weight": st.integers(0, 1),
+    },
 )
-example = st.fixed_dictionaries({"messages": st.lists(message | sound)}, optional={"tools": st.lists(st.just(TOOL) | anything)})
+example = st.fixed_dictionaries(
+    {"messages": st.lists(message | sound)}, optional={"tools": st.lists(st.just(TOOL) | anything)}
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -215,7 +238,9 @@ def test_any_example_gets_findings_and_no_exception(value):
     findings = chat_data.validate_example(value, line=3)
     assert all(finding.line == 3 and finding.severity in ("error", "warning") for finding in findings)
     if not any(finding.severity == "error" for finding in findings):
-        assert all(set(message) <= {"role", "content", "weight"} for message in chat_data.plain_messages(value["messages"]))
+        assert all(
+            set(message) <= {"role", "content", "weight"} for message in chat_data.plain_messages(value["messages"])
+        )
 
 
 @settings(max_examples=100, deadline=None)
@@ -287,7 +312,9 @@ def test_sides_share_no_question_and_lose_nothing():
     examples = [good(number // 2) for number in range(60)]
     examples[1] = json.loads(json.dumps(examples[0]).replace("Question", "  QUESTION"))
     training, validation = chat_data.split_chats(examples, 12, seed=3)
-    questions = [{example["messages"][1]["content"].lower().strip() for example in side} for side in (training, validation)]
+    questions = [
+        {example["messages"][1]["content"].lower().strip() for example in side} for side in (training, validation)
+    ]
     assert not questions[0] & questions[1] and len(questions[0] | questions[1]) == 30
     assert len(training) + len(validation) == 60 and len(validation) == 12
     assert chat_data.split_chats(examples, 12, seed=3) == (training, validation)

@@ -31,6 +31,7 @@ def double():
         require(got != 9, f"You give {got} for 3: that is its square.")
         require(got == 6, f"You give {got!r} for 3.")
         return "3 becomes 6."
+
     return double
 
 
@@ -104,7 +105,9 @@ def test_progress_that_can_not_be_kept_does_not_hide_the_answer(double, notes, m
     for broken in ("{", "[]", '{"0_double": {"double": {}}}', '{"0_double": 3}'):
         notes.write_text(broken)
         found = double.check(lambda number: 2 * number)
-        assert found.outcome == "right" and "Not noted: The progress file" in found.message and "--reset" in found.message
+        assert (
+            found.outcome == "right" and "Not noted: The progress file" in found.message and "--reset" in found.message
+        )
         with pytest.raises(CourseError, match="can't be read"):
             progress.load()
         progress.reset()
@@ -118,7 +121,10 @@ def test_notebooks_that_note_at_once_lose_nothing(notes):
     for thread in threads:
         thread.join()
     assert len(progress.load()["1_sentiment"]) == 12
-    assert json.loads(notes.read_text()) and {path.name for path in notes.parent.iterdir()} <= {notes.name, f"{notes.name}.lock"}
+    assert json.loads(notes.read_text()) and {path.name for path in notes.parent.iterdir()} <= {
+        notes.name,
+        f"{notes.name}.lock",
+    }
 
 
 def test_folder_that_can_not_be_written_says_so(tmp_path, monkeypatch):
@@ -154,6 +160,7 @@ def test_exercise_has_five_to_eight_steps_with_texts(name):
 def test_wrong_from_what_the_check_handed_over_stays_wrong(double):
     def refuse(number):
         raise Wrong("This is refused.")
+
     assert double.judge(refuse).outcome == "wrong"
 
 
@@ -161,15 +168,20 @@ def test_only_a_front_end_that_can_answer_counts_as_somebody(tmp_path, monkeypat
     """In a kernel a check explains to JupyterLab, which can be asked a question, and raises under nbclient, which can't."""
     from jupyter_client.manager import start_new_kernel
 
-    from ftcourse.runner import kernel_of_this_python
+    from ftcourse.tools.runner import kernel_of_this_python
 
     monkeypatch.setenv("JUPYTER_PATH", str(kernel_of_this_python(tmp_path)))
     manager, client = start_new_kernel(kernel_name="python3")
     try:
         for attended in (True, False):
             found = []
-            reply = client.execute_interactive("from ftcourse.checks import sentiment\nsentiment.encode.check(...)", timeout=60,
-                                               allow_stdin=attended, stdin_hook=print, output_hook=found.append)["content"]
+            reply = client.execute_interactive(
+                "from ftcourse.checks import sentiment\nsentiment.encode.check(...)",
+                timeout=60,
+                allow_stdin=attended,
+                stdin_hook=print,
+                output_hook=found.append,
+            )["content"]
             shown = [message["content"]["data"] for message in found if message["msg_type"] == "execute_result"]
             if attended:
                 assert reply["status"] == "ok" and "Step 2, tokens: not attempted." in shown[0]["text/plain"]

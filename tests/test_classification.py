@@ -99,7 +99,9 @@ def test_features_ignore_padding_and_keep_the_order(tokenizer):
     from transformers import AutoModel
 
     encoder = AutoModel.from_pretrained(c.model_path("all-minilm-l6-v2"))
-    data = Dataset.from_dict({"text": ["A joy.", "A long and winding road to nowhere at all.", "Dull."], "label": [1, 0, 0]})
+    data = Dataset.from_dict(
+        {"text": ["A joy.", "A long and winding road to nowhere at all.", "Dull."], "label": [1, 0, 0]}
+    )
     tokenized = c.tokenize(data, tokenizer)
     together = c.sentence_features(encoder, tokenized, tokenizer, batch_size=3)
     alone = c.sentence_features(encoder, tokenized, tokenizer, batch_size=1)

@@ -15,7 +15,8 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from rich.console import Console
 
-from ftcourse import assets, cli, lab, live, profiles, records, runner, studies
+from ftcourse import assets, profiles, records, studies
+from ftcourse.tools import cli, lessons, live, runner
 from ftcourse.checks import find_exercise, progress
 from ftcourse.errors import CourseError
 
@@ -50,13 +51,26 @@ def write_notebook(path, *cells, parameters=True):
 
 
 def test_heavy_modules_are_lazy():
-    code = "import sys, ftcourse.cli, ftcourse.runner, ftcourse.live, ftcourse.report, ftcourse.doctor\n" \
-           "print(*sys.modules)"
+    code = (
+        "import sys, ftcourse.tools.cli, ftcourse.tools.runner, ftcourse.tools.live, ftcourse.tools.report, ftcourse.tools.doctor\n"
+        "print(*sys.modules)"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    assert "ftcourse.cli" in loaded and "typer" in loaded
-    heavy = {"torch", "transformers", "papermill", "pandas", "numpy", "matplotlib", "nbformat", "nbconvert", "datasets",
-             "psutil", "jupyter_client"}
+    assert "ftcourse.tools.cli" in loaded and "typer" in loaded
+    heavy = {
+        "torch",
+        "transformers",
+        "papermill",
+        "pandas",
+        "numpy",
+        "matplotlib",
+        "nbformat",
+        "nbconvert",
+        "datasets",
+        "psutil",
+        "jupyter_client",
+    }
     assert not heavy & loaded
 
 
@@ -69,23 +83,26 @@ def test_version_as_a_person_asks_for_it():
 def test_every_command_explains_itself_with_examples(ftcourse, command):
     code, out, _ = ftcourse(command, "--help")
     assert code == 0
-    examples = out[out.index("Examples"):out.index("─ Options")]
+    examples = out[out.index("Examples") : out.index("─ Options")]
     assert f"ftcourse {command}" in examples
     assert command in ftcourse("--help")[1]
 
 
-@pytest.mark.parametrize("args, message", [
-    (("run", "99"), r"Unknown lesson '99'\. The lessons in .*nbs are 01_a, index: give"),
-    (("run", "--profile", "huge"), r"Unknown profile 'huge'\. The profiles are smoke, local, full"),
-    (("setup", "99"), r"Unknown lesson '99'\. The lessons are .*03_text_classification"),
-    (("setup", "03", "--from", "nowhere"), r"no folder nowhere"),
-    (("study", "nope"), r"Unknown study 'nope'\. The studies are transfer, transfer_curve, openai_job"),
-    (("study", "text_classification", "--seeds", "1", "two"), r"'1 two' is not a list of seeds"),
-    (("check", "9"), r"Unknown exercise '9'\. The exercises are 1_sentiment, 2_lora, 3_openai, 4_comparison"),
-    (("check", "--html", "page.html"), r"A page is of one exercise"),
-    (("check", "1", "--html", "page.html"), r"1_sentiment is not finished: Step 1, unseen films; Step 2"),
-    (("report", "--output", "[elsewhere]"), r"nothing to report in .*\[elsewhere\]"),
-])
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (("run", "99"), r"Unknown lesson '99'\. The lessons in .*nbs are 01_a, index: give"),
+        (("run", "--profile", "huge"), r"Unknown profile 'huge'\. The profiles are smoke, local, full"),
+        (("setup", "99"), r"Unknown lesson '99'\. The lessons are .*03_text_classification"),
+        (("setup", "03", "--from", "nowhere"), r"no folder nowhere"),
+        (("study", "nope"), r"Unknown study 'nope'\. The studies are transfer, transfer_curve, openai_job"),
+        (("study", "text_classification", "--seeds", "1", "two"), r"'1 two' is not a list of seeds"),
+        (("check", "9"), r"Unknown exercise '9'\. The exercises are 1_sentiment, 2_lora, 3_openai, 4_comparison"),
+        (("check", "--html", "page.html"), r"A page is of one exercise"),
+        (("check", "1", "--html", "page.html"), r"1_sentiment is not finished: Step 1, unseen films; Step 2"),
+        (("report", "--output", "[elsewhere]"), r"nothing to report in .*\[elsewhere\]"),
+    ],
+)
 def test_what_a_person_can_mend_is_one_paragraph(ftcourse, tmp_path, monkeypatch, args, message):
     monkeypatch.setenv("FTCOURSE_HOME", str(tmp_path / "cache"))
     write_notebook(tmp_path / "nbs" / "01_a.ipynb")
@@ -97,14 +114,19 @@ def test_what_a_person_can_mend_is_one_paragraph(ftcourse, tmp_path, monkeypatch
 
 def test_run_and_its_report(ftcourse, tmp_path, monkeypatch):
     nbs = tmp_path / "nbs"
-    write_notebook(nbs / "01_good.ipynb", "# The figure\n\n[the bad one](02_bad.ipynb#Why), [a file](../README.md), "
-                   "[a page](https://example.org/)", FIGURE, "import ipywidgets\nipywidgets.IntSlider()")
+    write_notebook(
+        nbs / "01_good.ipynb",
+        "# The figure\n\n[the bad one](02_bad.ipynb#Why), [a file](../README.md), [a page](https://example.org/)",
+        FIGURE,
+        "import ipywidgets\nipywidgets.IntSlider()",
+    )
     write_notebook(nbs / "02_bad.ipynb", "# Why", "raise ValueError('[red]no[/red] such row')")
     write_notebook(nbs / "index.ipynb", "# Index", parameters=False)
     monkeypatch.setattr(records, "results_folder", lambda: tmp_path / "results")
     (tmp_path / "results" / "speed").mkdir(parents=True)
-    (tmp_path / "results" / "speed" / "ours.json").write_text(json.dumps(
-        {"run": "ours", "settings": {}, "metrics": {"examples_per_second": 31.25}, "seconds": 2}))
+    (tmp_path / "results" / "speed" / "ours.json").write_text(
+        json.dumps({"run": "ours", "settings": {}, "metrics": {"examples_per_second": 31.25}, "seconds": 2})
+    )
 
     code, out, _ = ftcourse("run", "--profile", "smoke", "--jobs", "3")
     assert code == 1
@@ -127,8 +149,11 @@ def test_run_and_its_report(ftcourse, tmp_path, monkeypatch):
     good = BeautifulSoup((index.parent / "smoke" / "01_good.html").read_text(), "html.parser")
     assert [image["alt"] for image in good.select("img")] == [ALT]
     links = {link.text: link["href"] for link in good.select("a") if "anchor-link" not in link.get("class", ())}
-    assert links == {"the bad one": "02_bad.html#Why", "a page": "https://example.org/",
-                     "Results of all lessons": "../index.html"}
+    assert links == {
+        "the bad one": "02_bad.html#Why",
+        "a page": "https://example.org/",
+        "Results of all lessons": "../index.html",
+    }
     assert "a file" in good.text and "An interactive element" in good.text
 
     code, out, _ = ftcourse("run", "1", "index", "--profile", "smoke", "--no-report")
@@ -163,7 +188,9 @@ def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path, monkeypatch):
     code, out, _ = ftcourse("check", "1", "--html", "page.html")
     assert code == 0 and out == f"Page: {tmp_path / 'page.html'}\n"
     page = BeautifulSoup((tmp_path / "page.html").read_text(), "html.parser")
-    assert "all <right>" in page.text and page.html["lang"] == "en" and not page.select("script, a[href='../03_a.ipynb']")
+    assert (
+        "all <right>" in page.text and page.html["lang"] == "en" and not page.select("script, a[href='../03_a.ipynb']")
+    )
     monkeypatch.chdir(tmp_path / "nbs")  # as in a folder of copies
     assert ftcourse("check", "1", "--html", "again.html")[1] == f"Page: {tmp_path / 'nbs' / 'again.html'}\n"
     assert ftcourse("check", "1", "--reset")[1] == "Forgotten: 1_sentiment\n"
@@ -181,8 +208,9 @@ def test_report_shows_the_progress(ftcourse, tmp_path):
     page = BeautifulSoup(index.read_text(), "html.parser")
     caption = next(caption for caption in page.select("caption") if "steps right" in caption.text)
     assert caption.text.startswith("1 of ")
-    assert [cell.text for row in caption.parent.select("tr") if "Step 5, merging" in row.text for cell in row.select("td")] == [
-        "Step 5, merging", "right", "1"]
+    assert [
+        cell.text for row in caption.parent.select("tr") if "Step 5, merging" in row.text for cell in row.select("td")
+    ] == ["Step 5, merging", "right", "1"]
 
 
 def check_pages(index):
@@ -237,8 +265,9 @@ def test_run_passes_its_options_on(ftcourse, tmp_path, monkeypatch):
 
 @pytest.fixture
 def job():
-    return SimpleNamespace(lesson="01_a", started=0.0, cell=12, cells=40, title="Train the model: trainer.train()",
-                           memory=1204, peak=1310)
+    return SimpleNamespace(
+        lesson="01_a", started=0.0, cell=12, cells=40, title="Train the model: trainer.train()", memory=1204, peak=1310
+    )
 
 
 def test_live_view_in_a_terminal(monkeypatch, job):
@@ -307,14 +336,14 @@ def shipped(tmp_path, monkeypatch):
     folder = tmp_path / "site-packages" / "ftcourse" / "lessons"
     for name in ("01_a", "02_b", "solutions/1_s"):
         write_notebook(folder / f"{name}.ipynb", f"'{name}'")
-    monkeypatch.setattr(lab, "SHIPPED", folder)
-    monkeypatch.setattr(lab, "repository", lambda: None)
+    monkeypatch.setattr(lessons, "SHIPPED", folder)
+    monkeypatch.setattr(lessons, "repository", lambda: None)
     monkeypatch.chdir(tmp_path)
     return folder
 
 
 def test_copies_keep_what_the_person_changed(shipped, tmp_path):
-    folder, kept = lab.lessons_folder()
+    folder, kept = lessons.lessons_folder()
     assert folder == tmp_path / "ftcourse-lessons" and kept == []
     assert (folder / "solutions" / "1_s.ipynb").read_bytes() == (shipped / "solutions" / "1_s.ipynb").read_bytes()
 
@@ -325,7 +354,7 @@ def test_copies_keep_what_the_person_changed(shipped, tmp_path):
     write_notebook(folder / "03_c.ipynb", "'my own'")
     write_notebook(shipped / "03_c.ipynb", "'new lesson of the same name'")
     for _ in range(2):  # it stays so
-        assert lab.lessons_folder() == (folder, ["01_a.ipynb", "03_c.ipynb"])
+        assert lessons.lessons_folder() == (folder, ["01_a.ipynb", "03_c.ipynb"])
         assert (folder / "01_a.ipynb").read_text() == mine and "my own" in (folder / "03_c.ipynb").read_text()
         assert "newer" in (folder / "02_b.ipynb").read_text()
 
@@ -333,11 +362,11 @@ def test_copies_keep_what_the_person_changed(shipped, tmp_path):
 def test_copies_say_what_hinders_them(shipped, tmp_path):
     (tmp_path / "ftcourse-lessons").write_text("a file in the way")
     with pytest.raises(CourseError, match="could not be copied into .*ftcourse-lessons.*another one"):
-        lab.lessons_folder()
+        lessons.lessons_folder()
     for path in shipped.rglob("*.ipynb"):
         path.unlink()
     with pytest.raises(CourseError, match="No lessons were found"):
-        lab.lessons_folder()
+        lessons.lessons_folder()
 
 
 def test_lab_opens_the_right_folder(ftcourse, shipped, tmp_path, monkeypatch):

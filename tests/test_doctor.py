@@ -9,13 +9,26 @@ from importlib import metadata
 import psutil
 import pytest
 
-from ftcourse import assets, cli, doctor
+from ftcourse import assets
+from ftcourse.tools import cli, doctor
 
 
 def test_this_machine_is_sound():
     checks = {check["check"]: check for check in doctor.run_checks()}
-    assert list(checks) == ["Python", "packages", "lock file", "torch", "bfloat16", "GPU", "cores", "memory", "assets",
-                            "cache", "disk", "kernel"]
+    assert list(checks) == [
+        "Python",
+        "packages",
+        "lock file",
+        "torch",
+        "bfloat16",
+        "GPU",
+        "cores",
+        "memory",
+        "assets",
+        "cache",
+        "disk",
+        "kernel",
+    ]
     assert [check for check in checks.values() if check["status"] == "FAIL"] == []
     assert all(bool(check["remedy"]) == (check["status"] != "OK") for check in checks.values())
     assert metadata.version("torch") in checks["torch"]["found"]
@@ -43,21 +56,30 @@ def test_packages_missing_wrong_or_not_as_locked(monkeypatch):
     assert row[1] == "WARN" and "not installed" in row[2]
 
 
-@pytest.mark.parametrize("program, found", [
-    ("import sys; sys.exit('operator torchvision::nms does not exist')", "operator torchvision::nms does not exist"),
-    ("import os; os.abort()", "ended with code -6"),
-    ("print('no JSON')", "Expecting value"),
-])
+@pytest.mark.parametrize(
+    "program, found",
+    [
+        (
+            "import sys; sys.exit('operator torchvision::nms does not exist')",
+            "operator torchvision::nms does not exist",
+        ),
+        ("import os; os.abort()", "ended with code -6"),
+        ("print('no JSON')", "Expecting value"),
+    ],
+)
 def test_torch_that_does_not_load(monkeypatch, program, found):
     monkeypatch.setattr(doctor, "_ASK_TORCH", program)
     (row,) = doctor.check_torch()
     assert row[0] == "torch" and row[1] == "FAIL" and found in row[2] and "as a pair" in row[3]
 
 
-@pytest.mark.parametrize("answer, bfloat16, gpu", [
-    ({"bfloat16": True, "gpu": "Some GPU, 24 GB"}, "OK", "Some GPU, 24 GB"),
-    ({"bfloat16": False, "gpu": None}, "WARN", "none, and none is needed"),
-])
+@pytest.mark.parametrize(
+    "answer, bfloat16, gpu",
+    [
+        ({"bfloat16": True, "gpu": "Some GPU, 24 GB"}, "OK", "Some GPU, 24 GB"),
+        ({"bfloat16": False, "gpu": None}, "WARN", "none, and none is needed"),
+    ],
+)
 def test_what_torch_says_of_the_hardware(monkeypatch, answer, bfloat16, gpu):
     monkeypatch.setattr(doctor, "_ASK_TORCH", f"print({json.dumps(answer)!r})")
     rows = {row[0]: row for row in doctor.check_torch()}

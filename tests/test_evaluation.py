@@ -27,8 +27,11 @@ def batches(count=3, size=4, tokens=6, token_labels=False):
         mask = torch.arange(tokens) < torch.randint(2, tokens + 1, (size, 1), generator=rng)
         shape = (size, tokens) if token_labels else (size,)
         labels = torch.randint(0, 3, shape, generator=rng)
-        yield {"input_ids": input_ids * mask, "attention_mask": mask.long(),
-               "labels": labels.masked_fill(~mask, -100) if token_labels else labels}
+        yield {
+            "input_ids": input_ids * mask,
+            "attention_mask": mask.long(),
+            "labels": labels.masked_fill(~mask, -100) if token_labels else labels,
+        }
 
 
 def draw(count=4000, classes=3, scale=2.0, seed=0):
@@ -98,7 +101,10 @@ def test_several_labels_at_once_plain_modules_and_pairs():
     [
         (torch.ones(2, 3), "of type Tensor: yield dictionaries"),
         ({"input_ids": torch.ones(1, 2).long()}, "no labels. It has input_ids"),
-        ({"input_ids": torch.ones(1, 2).long(), "labels": torch.ones(1, 2).long()}, r"shape \(1, 3\) don't fit .* \(1, 2\)"),
+        (
+            {"input_ids": torch.ones(1, 2).long(), "labels": torch.ones(1, 2).long()},
+            r"shape \(1, 3\) don't fit .* \(1, 2\)",
+        ),
     ],
 )
 def test_bad_batches_are_named(batch, message):
@@ -126,7 +132,9 @@ def test_heads_without_logits_are_refused():
 def test_bootstrap_agrees_with_scipy_and_with_the_normal_interval():
     right = np.random.default_rng(1).random(500) < 0.8
     mean, low, high = evaluation.bootstrap_interval(lambda rows: right[rows].mean(), 500, num_resamples=4000)
-    other = stats.bootstrap((right.astype(float),), np.mean, n_resamples=4000, method="percentile", rng=0).confidence_interval
+    other = stats.bootstrap(
+        (right.astype(float),), np.mean, n_resamples=4000, method="percentile", rng=0
+    ).confidence_interval
     error = 1.96 * np.sqrt(mean * (1 - mean) / 500)
     assert mean == right.mean()
     assert (low, high) == pytest.approx((other.low, other.high), abs=0.005)
@@ -135,7 +143,9 @@ def test_bootstrap_agrees_with_scipy_and_with_the_normal_interval():
 
 def test_bootstrap_takes_any_statistic():
     labels, answers = np.array([0, 1] * 100), np.array([0, 1, 0, 0] * 50)
-    value, low, high = evaluation.bootstrap_interval(lambda rows: f1_score(labels[rows], answers[rows]), 200, num_resamples=200)
+    value, low, high = evaluation.bootstrap_interval(
+        lambda rows: f1_score(labels[rows], answers[rows]), 200, num_resamples=200
+    )
     assert value == f1_score(labels, answers) and low < value < high
 
 
@@ -200,7 +210,11 @@ def test_calibration_error_by_hand():
     labels = np.array([0, 1, 0, 0])
     assert evaluation.expected_calibration_error(probabilities, labels) == pytest.approx((0.45 + 0.35) / 2)
     table = evaluation.reliability(probabilities, labels)
-    assert table.index.tolist() == [6, 9] and table["count"].tolist() == [2, 2] and table["accuracy"].tolist() == [1.0, 0.5]
+    assert (
+        table.index.tolist() == [6, 9]
+        and table["count"].tolist() == [2, 2]
+        and table["accuracy"].tolist() == [1.0, 0.5]
+    )
 
 
 def test_reliability_agrees_with_scikit_learn():
@@ -224,7 +238,10 @@ def test_temperature_that_spoilt_the_logits_is_found(temperature):
     spoilt = logits * temperature
     found = evaluation.fit_temperature(spoilt, labels)
     assert found == pytest.approx(temperature, rel=0.05)
-    before, after = (evaluation.expected_calibration_error(special.softmax(rows, axis=1), labels) for rows in (spoilt, spoilt / found))
+    before, after = (
+        evaluation.expected_calibration_error(special.softmax(rows, axis=1), labels)
+        for rows in (spoilt, spoilt / found)
+    )
     assert after < 0.02 and (temperature == 1.0 or before > 2 * after)
     assert (spoilt.argmax(1) == (spoilt / found).argmax(1)).all()
 
@@ -254,9 +271,14 @@ def test_perfect_logits_give_a_finite_temperature():
 
 def test_slices_have_wilsons_interval():
     right = np.array([True] * 8 + [False] * 2 + [True] * 5)
-    table = evaluation.score_slices(right, {"first": [True] * 10 + [False] * 5, "none": [False] * 15, "all": [True] * 15})
+    table = evaluation.score_slices(
+        right, {"first": [True] * 10 + [False] * 5, "none": [False] * 15, "all": [True] * 15}
+    )
     z, n, p = stats.norm.ppf(0.975), 10, 0.8
-    middle, half = (p + z * z / (2 * n)) / (1 + z * z / n), z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    middle, half = (
+        (p + z * z / (2 * n)) / (1 + z * z / n),
+        z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)),
+    )
     assert table.loc["first", ["count", "accuracy"]].tolist() == [10, 0.8]
     assert table.loc["first", ["low", "high"]].tolist() == pytest.approx([middle - half, middle + half])
     assert table.loc["none", "count"] == 0 and np.isnan(table.loc["none", "accuracy"])
@@ -265,7 +287,9 @@ def test_slices_have_wilsons_interval():
 
 def test_costs_move_the_threshold_to_where_the_closed_form_has_it():
     p = np.linspace(0, 1, 1001)
-    answers, expected = evaluation.decide(np.column_stack([1 - p, p]), [[0, 4], [1, 0]])  # a false 1 costs 4, a false 0 costs 1
+    answers, expected = evaluation.decide(
+        np.column_stack([1 - p, p]), [[0, 4], [1, 0]]
+    )  # a false 1 costs 4, a false 0 costs 1
     assert answers.tolist() == (p > 4 / 5 + 1e-12).astype(int).tolist() or abs(p[answers.argmax()] - 0.8) < 0.002
     assert expected == pytest.approx(np.minimum(4 * (1 - p), p))
 

@@ -97,19 +97,28 @@ def test_faults_are_made_one_at_a_time():
     made = dict(mutate.mutants(source))
     assert made["comparison turned: x > 1"].count(">=") == 1 and "dropped: x += 2" in made and "left out: k=-1" in made
     assert "g(y, x, k=-1)" in made["arguments swapped: g(x, y, k=-1)"] and "k=+1" in made["minus lost: -1"]
-    assert len(set(made.values())) == len(made) and all("Text." in changed and changed != source for changed in made.values())
+    assert len(set(made.values())) == len(made) and all(
+        "Text." in changed and changed != source for changed in made.values()
+    )
 
 
-@pytest.mark.parametrize("sample", [
-    pytest.param(7, id="a-seventh"),
-    pytest.param(1, id="all", marks=pytest.mark.skipif(not os.environ.get("FTCOURSE_LONG_TESTS"), reason="takes minutes")),
-])
+@pytest.mark.parametrize(
+    "sample",
+    [
+        pytest.param(7, id="a-seventh"),
+        pytest.param(
+            1, id="all", marks=pytest.mark.skipif(not os.environ.get("FTCOURSE_LONG_TESTS"), reason="takes minutes")
+        ),
+    ],
+)
 def test_faults_are_found_by_the_checks(sample):
     tried, survivors = mutate.try_all(READY, every=sample)
     unexplained = [(step, fault) for _, step, fault in survivors if (step, fault) not in mutate.EXPLAINED]
     print(f"{tried - len(survivors)} of {tried} faults found")
     assert not unexplained
-    assert sample > 1 or ({(step, fault) for _, step, fault in survivors} == set(mutate.EXPLAINED) and len(survivors) <= 0.15 * tried)
+    assert sample > 1 or (
+        {(step, fault) for _, step, fault in survivors} == set(mutate.EXPLAINED) and len(survivors) <= 0.15 * tried
+    )
 
 
 # --- Notebooks -------------------------------------------------------------------------------------------------------
@@ -119,8 +128,10 @@ def test_starters_and_texts_are_in_step_with_the_solutions(tmp_path, monkeypatch
     monkeypatch.chdir(SOLUTIONS.parents[1])  # nbdev looks for settings.ini from here
     build.build(SOLUTIONS, tmp_path / "exercises", tmp_path / "texts")
     for name in EXERCISES:
-        for made, kept in ((tmp_path / "exercises" / f"{name}.ipynb", SOLUTIONS.parent / "exercises" / f"{name}.ipynb"),
-                           (tmp_path / "texts" / f"{name}.json", engine.TEXTS / f"{name}.json")):
+        for made, kept in (
+            (tmp_path / "exercises" / f"{name}.ipynb", SOLUTIONS.parent / "exercises" / f"{name}.ipynb"),
+            (tmp_path / "texts" / f"{name}.json", engine.TEXTS / f"{name}.json"),
+        ):
             assert made.read_bytes() == kept.read_bytes(), f"{kept.name}: run `python -m ftcourse.checks.build`"
 
 

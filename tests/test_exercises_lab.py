@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from ftcourse.checks import find_exercise
-from ftcourse.runner import kernel_of_this_python
+from ftcourse.tools.runner import kernel_of_this_python
 
 EXERCISE = Path(__file__).parents[1] / "nbs" / "exercises" / "1_sentiment.ipynb"
 pytestmark = [
@@ -33,17 +33,36 @@ def lab(tmp_path):
     notebooks = tmp_path / "nbs"
     notebooks.mkdir()
     shutil.copy(EXERCISE, notebooks)
-    environment = {**os.environ, "FTCOURSE_PROFILE": "smoke", "FTCOURSE_PROGRESS": str(tmp_path / "progress.json"),
-                   "JUPYTER_PATH": str(kernel_of_this_python(tmp_path)), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
-                   "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings")}
-    command = [sys.executable, "-m", "jupyterlab", notebooks, "--no-browser", "--port=0", "--allow-root", "--expose-app-in-browser",
-               "--IdentityProvider.token=test", "--LabApp.news_url=None", "--LabApp.check_for_updates_class="
-               "jupyterlab.NeverCheckForUpdate"]
+    environment = {
+        **os.environ,
+        "FTCOURSE_PROFILE": "smoke",
+        "FTCOURSE_PROGRESS": str(tmp_path / "progress.json"),
+        "JUPYTER_PATH": str(kernel_of_this_python(tmp_path)),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        notebooks,
+        "--no-browser",
+        "--port=0",
+        "--allow-root",
+        "--expose-app-in-browser",
+        "--IdentityProvider.token=test",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
     with open(tmp_path / "lab.log", "w") as log:
         server = subprocess.Popen([str(part) for part in command], env=environment, stdout=log, stderr=log)
     try:
         found = wait_for(lambda: next((tmp_path / "runtime").glob("jpserver-*.json"), None), 60, "JupyterLab")
-        yield wait_for(lambda: json.loads(found.read_text())["url"], 10, "its address") + f"lab/tree/{EXERCISE.name}?token=test"
+        yield (
+            wait_for(lambda: json.loads(found.read_text())["url"], 10, "its address")
+            + f"lab/tree/{EXERCISE.name}?token=test"
+        )
     finally:
         server.terminate()
         server.wait(30)
@@ -56,8 +75,20 @@ def browser(tmp_path):
 
     profile = tmp_path / "chromium"
     chromium = subprocess.Popen(
-        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--remote-allow-origins=*",
-         "--window-size=1200,900", f"--user-data-dir={profile}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [
+            "chromium",
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--remote-debugging-port=0",
+            "--remote-allow-origins=*",
+            "--window-size=1200,900",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         port = wait_for(lambda: (profile / "DevToolsActivePort").read_text().splitlines()[0], 60, "chromium")
         pages = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json"))
@@ -73,7 +104,9 @@ def browser(tmp_path):
             return answer["result"]
 
         def evaluate(code):
-            result = command("Runtime.evaluate", expression=f"(async () => {{ {code} }})()", awaitPromise=True, returnByValue=True)
+            result = command(
+                "Runtime.evaluate", expression=f"(async () => {{ {code} }})()", awaitPromise=True, returnByValue=True
+            )
             assert "exceptionDetails" not in result, result
             return result["result"].get("value")
 
@@ -99,12 +132,24 @@ def wait_for(ready, seconds, what):
 
 
 def test_new_user_does_the_first_step(lab, browser, tmp_path):
-    browser.command("Emulation.setFocusEmulationEnabled", enabled=True)  # a headless page has no focus, and so no current notebook
+    browser.command(
+        "Emulation.setFocusEmulationEnabled", enabled=True
+    )  # a headless page has no focus, and so no current notebook
     browser.command("Page.navigate", url=lab)
     notebook = "const notebook = window.jupyterapp.shell.currentWidget.content;"
     count = len(json.loads(EXERCISE.read_text())["cells"])
-    wait_for(lambda: browser(notebook + "return window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle' "
-                                        "&& notebook.widgets.length") == count, 120, "the notebook")
+    wait_for(
+        lambda: (
+            browser(
+                notebook
+                + "return window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle' "
+                "&& notebook.widgets.length"
+            )
+            == count
+        ),
+        120,
+        "the notebook",
+    )
     sources = browser(notebook + "return notebook.widgets.map(cell => cell.model.sharedModel.getSource())")
     first = next(i for i, source in enumerate(sources) if source.startswith("def split_films"))
     check = next(i for i, source in enumerate(sources) if source.startswith("sentiment.split_films.check"))
@@ -113,8 +158,11 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
         """Run a cell, with another source if one is given, and return what is shown below it."""
         if source is not None:
             browser(notebook + f"notebook.widgets[{number}].model.sharedModel.setSource({json.dumps(source)})")
-        browser(notebook + f"notebook.activeCellIndex = {number}; await window.jupyterapp.commands.execute('notebook:run-cell');"
-                           f"await notebook.scrollToItem({number}, 'center'); return true")
+        browser(
+            notebook
+            + f"notebook.activeCellIndex = {number}; await window.jupyterapp.commands.execute('notebook:run-cell');"
+            f"await notebook.scrollToItem({number}, 'center'); return true"
+        )
         return browser(notebook + f"return notebook.widgets[{number}].outputArea?.node.innerText || ''")
 
     def picture(name):
@@ -127,16 +175,20 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
         if "code" == browser(notebook + f"return notebook.widgets[{number}].model.type"):
             assert "Traceback" not in run(number)
         if "ask(" in sources[number]:
-            opened = browser(notebook + f"const all = [...notebook.widgets[{number}].outputArea.node.querySelectorAll('details')];"
-                                        "all[1].querySelector('summary').click(); return [all.length, all[1].innerText]")
+            opened = browser(
+                notebook + f"const all = [...notebook.widgets[{number}].outputArea.node.querySelectorAll('details')];"
+                "all[1].querySelector('summary').click(); return [all.length, all[1].innerText]"
+            )
             assert opened[0] == 9 and "Right. Sentences on one film share" in opened[1]
             picture("1-questions")
     assert run(first) == ""
     shown = run(check)
     assert "Step 1, unseen films: not attempted. Put your own code in the place of the three dots" in shown
     picture("2-starter")
-    wrong = "def split_films(reviews, test_share, seed):\n    sides = reviews.train_test_split(test_size=test_share, seed=seed)\n" \
-            "    return sides['train'], sides['test']"
+    wrong = (
+        "def split_films(reviews, test_share, seed):\n    sides = reviews.train_test_split(test_size=test_share, seed=seed)\n"
+        "    return sides['train'], sides['test']"
+    )
     run(first, wrong)
     shown = run(check)
     assert "Step 1, unseen films: wrong." in shown and "Draw films for the test, not sentences." in shown
@@ -150,4 +202,6 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
     assert "Step 1, unseen films: right. 30 films to train on, 10 others" in shown
     picture("5-right")
     noted = json.loads((tmp_path / "progress.json").read_text())
-    assert noted["1_sentiment"]["split_films"]["outcome"] == "right" and noted["1_sentiment"]["split_films"]["tries"] == 2
+    assert (
+        noted["1_sentiment"]["split_films"]["outcome"] == "right" and noted["1_sentiment"]["split_films"]["tries"] == 2
+    )

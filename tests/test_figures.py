@@ -35,7 +35,7 @@ def test_figure_without_text_is_refused():
 def shown(monkeypatch):
     """Collect (figure, text alternative) of what is shown, and close the figures afterwards."""
     pairs = []
-    monkeypatch.setattr(figures, "show", lambda figure, alt: pairs.append((figure, alt)))
+    monkeypatch.setattr(figures.style, "show", lambda figure, alt: pairs.append((figure, alt)))
     yield pairs
     for figure, _ in pairs:
         plt.close(figure)
@@ -79,11 +79,9 @@ def test_confusion_without_mistakes_claims_none(shown):
 
 
 def test_runs_are_dots_and_their_mean_a_line(shown):
-    frame = pd.DataFrame({
-        "way": ["slow", "slow", "fast", "fast", "odd"],
-        "accuracy": [0.5, 0.7, 0.9, 0.8, 0.1],
-        "seed": [0, 1, 0, 1, 0],
-    })
+    frame = pd.DataFrame(
+        {"way": ["slow", "slow", "fast", "fast", "odd"], "accuracy": [0.5, 0.7, 0.9, 0.8, 0.1], "seed": [0, 1, 0, 1, 0]}
+    )
     figures.show_runs(frame, "way", "accuracy")
     ((figure, alt),) = shown
     assert alt == "Mean accuracy over the seeds: odd 10.0%, slow 60.0%, fast 85.0%."
@@ -106,18 +104,44 @@ def test_lengths_say_the_percentiles_that_they_name(shown):
     ((_, alt),) = shown
     low, middle, high = frame["tokens"].quantile([0.1, 0.5, 0.9])
     assert "3 messages 9, 5 messages 1" in alt and alt.endswith("1 are cut at 512.")
-    assert f"A tenth have fewer than {low:.0f} tokens, half fewer than {middle:.0f}, a tenth more than {high:.0f}" in alt
+    assert (
+        f"A tenth have fewer than {low:.0f} tokens, half fewer than {middle:.0f}, a tenth more than {high:.0f}" in alt
+    )
 
 
 STEPS = [{"step": 1, "train_loss": 3.0, "valid_loss": None}, {"step": 2, "train_loss": 1.0, "valid_loss": 1.5}]
 
 
-def test_results_show_both_losses_and_leave_out_what_is_missing(shown):
-    figures.show_results(pd.DataFrame(STEPS).set_index("step"))
+def test_losses_of_a_result_file_leave_out_what_is_missing(shown):
+    figures.show_losses(STEPS)
     ((figure, alt),) = shown
     training, validation = figure.axes[0].lines
     assert training.get_ydata().tolist() == [3, 1] and validation.get_xydata().tolist() == [[2, 1.5]]
-    assert alt == "Training loss goes from 3.00 to 1.00 in 2 steps. Validation loss ends at 1.50."
+    assert alt == (
+        "Over the steps: training loss from 3 to 1, lowest 1 at step 2; validation loss from 1.5 to 1.5, lowest 1.5 at step 2."
+    )
+
+
+def test_losses_of_a_trainer_stand_beside_its_metric(shown):
+    log = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 0.5}, {"step": 2, "eval_loss": 1.0, "eval_f1": 0.25},
+           {"step": 3, "eval_loss": float("nan"), "eval_f1": 0.75}, {"step": 3, "train_runtime": 9.0}]  # fmt: skip
+    figures.show_losses(log, metric="f1")
+    ((figure, alt),) = shown
+    left, right = figure.axes
+    assert [line.get_xydata().tolist() for line in left.lines] == [[[1, 2.0], [2, 0.5]], [[2, 1.0]]]
+    assert right.lines[0].get_xydata().tolist() == [[2, 25], [3, 75]] and "(%)" in right.get_ylabel()
+    assert "validation f1 from 25.0% to 75.0%" in alt
+
+
+def test_losses_by_epoch_name_the_lowest(shown):
+    figures.show_losses([{"epoch": e, "train_loss": 1 / e, "eval_loss": abs(e - 2) + 1} for e in (1, 2, 3)])
+    ((figure, alt),) = shown
+    assert figure.axes[0].get_xlabel() == "epoch" and "validation loss from 2 to 2, lowest 1 at epoch 2" in alt
+
+
+def test_a_history_without_a_loss_is_refused():
+    with pytest.raises(ValueError, match="no loss in the history"):
+        figures.show_losses([{"step": 1, "learning_rate": 1e-3}])
 
 
 def test_live_losses_are_drawn_in_one_place(monkeypatch):
@@ -129,7 +153,9 @@ def test_live_losses_are_drawn_in_one_place(monkeypatch):
     places = [options["display_id"] for _, options in calls]
     assert places[:2] == places[2:] and places[0] != places[1]
     assert [options.get("update", False) for _, options in calls] == [False, False, True, True]
-    assert "to 1.00 in 2 steps" in calls[2][1]["metadata"]["image/png"]["alt"] and "to 1.00 in 2 steps" in calls[3][0].data
+    assert (
+        "lowest 1 at step 2" in calls[2][1]["metadata"]["image/png"]["alt"] and "lowest 1 at step 2" in calls[3][0].data
+    )
     assert plt.get_fignums() == open_before
 
 
@@ -144,7 +170,10 @@ def test_noise_of_the_sweep_is_drawn_and_said(shown):
 def test_range_test_says_where_the_loss_was_lowest(shown):
     curve = pd.DataFrame({"learning_rate": [1e-5, 1e-4, 1e-3], "loss": [0.7, 0.5, 2.0], "smoothed": [0.7, 0.6, 1.0]})
     figures.show_range_test(curve, 1e-5)
-    assert "starts at 0.70, is lowest, 0.60, at a learning rate of 1.0e-04 and ends at 1.00. Suggested: 1.0e-05." in shown[0][1]
+    assert (
+        "starts at 0.70, is lowest, 0.60, at a learning rate of 1.0e-04 and ends at 1.00. Suggested: 1.0e-05."
+        in shown[0][1]
+    )
 
 
 def test_trials_that_were_stopped_are_told_apart(shown):
@@ -159,7 +188,9 @@ def test_reliability_and_slices_say_their_numbers(shown):
     table = pd.DataFrame({"count": [3, 7], "confidence": [0.6, 0.9], "accuracy": [0.5, 1.0]})
     figures.show_reliability({"before": table, "after": table})
     assert "before: sure 60% right 50%, sure 90% right 100%; after: sure" in shown[0][1]
-    slices = pd.DataFrame({"count": [10, 0], "accuracy": [0.8, np.nan], "low": [0.49, 0], "high": [0.94, 1]}, ["short", "none"])
+    slices = pd.DataFrame(
+        {"count": [10, 0], "accuracy": [0.8, np.nan], "low": [0.49, 0], "high": [0.94, 1]}, ["short", "none"]
+    )
     figures.show_slices(slices, 0.75)
     assert "all 75%: short (10) 80% (49% to 94%)." in shown[1][1] and "none" not in shown[1][1]
 

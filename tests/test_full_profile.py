@@ -91,8 +91,12 @@ def torch_home(tmp_path_factory):
 def run(command, mirror, home, torch_home=None):
     """Run a command whose model hub is the mirror, show what it wrote if it fails, and return its standard output."""
     process = subprocess.run(
-        [sys.executable, *command], env=hub_mirror.environment(mirror.url, home, torch_home or home), cwd=home,
-        capture_output=True, text=True, timeout=900,
+        [sys.executable, *command],
+        env=hub_mirror.environment(mirror.url, home, torch_home or home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
     assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-8000:]
     return process.stdout

@@ -36,7 +36,18 @@ def test_this_machine_is_loopback(host):
 
 
 @pytest.mark.parametrize(
-    "host", ["api.openai.com", "localhost.example.com", "127.0.0.1.example.com", "0.0.0.0", "10.0.0.1", "::", "", None, "2130706433"]
+    "host",
+    [
+        "api.openai.com",
+        "localhost.example.com",
+        "127.0.0.1.example.com",
+        "0.0.0.0",
+        "10.0.0.1",
+        "::",
+        "",
+        None,
+        "2130706433",
+    ],
 )
 def test_other_machines_are_not_loopback(host):
     assert not jobs.is_loopback(host)
@@ -152,7 +163,9 @@ def test_waiting_draws_each_step_once_and_takes_the_newest_after_a_restart():
 
 def test_a_failed_job_says_why_and_what_to_do():
     error = SimpleNamespace(code="invalid_n_examples", message="It has 7 example(s).", param="training_file")
-    with pytest.raises(CourseError, match=r"ftjob-1 failed with invalid_n_examples \(parameter training_file\): It has 7.*new job"):
+    with pytest.raises(
+        CourseError, match=r"ftjob-1 failed with invalid_n_examples \(parameter training_file\): It has 7.*new job"
+    ):
         jobs.wait_for_job(Client(("failed", [], error)), "ftjob-1", poll=0)
 
 
@@ -172,7 +185,9 @@ def test_result_files_are_read_plain_or_in_base64(content):
     assert pd.isna(table["valid_loss"][1]) and table["valid_loss"][2] == 1.75
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"no table", b"a,b\n1,2\n", b"step,train_loss\nx,2\n", base64.b64encode(b"\xff")])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"no table", b"a,b\n1,2\n", b"step,train_loss\nx,2\n", base64.b64encode(b"\xff")]
+)
 def test_what_is_no_result_file_is_refused(content):
     with pytest.raises(CourseError, match="This is not a result file"):
         jobs.parse_results(content)
@@ -199,14 +214,18 @@ def test_from_the_file_to_the_answer(tmp_path, monkeypatch, tiny_llama):  # noqa
         file = client.files.create(file=chat_data.write_chat_file(CHATS, tmp_path / "chats.jsonl"), purpose="fine-tune")
         drawn = []
         hyperparameters = {"n_epochs": 2, "batch_size": 6}
-        job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id, hyperparameters=hyperparameters, seed=0)
+        job = client.fine_tuning.jobs.create(
+            model="tiny", training_file=file.id, hyperparameters=hyperparameters, seed=0
+        )
         job = jobs.wait_for_job(client, job.id, drawn.append, poll=0.1)
         assert job.status == "succeeded" and [data["step"] for data in drawn[-1]] == [1, 2, 3, 4]
         results = jobs.parse_results(client.files.content(job.result_files[0]).read())
         assert results["train_loss"].tolist() == pytest.approx([data["train_loss"] for data in drawn[-1]], abs=1e-4)
         answers = jobs.ask_all(client, job.fine_tuned_model, [CHATS[0]["messages"][:2]] * 2, max_tokens=5)
         assert len(answers) == 2 and answers[0] == answers[1]
-        short = client.files.create(file=chat_data.write_chat_file(CHATS[:7], tmp_path / "few.jsonl"), purpose="fine-tune")
+        short = client.files.create(
+            file=chat_data.write_chat_file(CHATS[:7], tmp_path / "few.jsonl"), purpose="fine-tune"
+        )
         job = client.fine_tuning.jobs.create(model="tiny", training_file=short.id)
         with pytest.raises(CourseError, match=r"invalid_n_examples.*has 7 example\(s\), but must have at least 10"):
             jobs.wait_for_job(client, job.id, poll=0.1)
@@ -218,7 +237,9 @@ def test_the_study_writes_records_and_continues(tmp_path, monkeypatch, tiny_llam
     (record,) = records.load_records("openai_job", tmp_path)
     assert record["settings"]["seed"] == 5 and record["settings"]["num_training"] == 12
     assert record["settings"]["num_test"] == 2 and record["metrics"]["facts_right"] == 0
-    assert record["metrics"]["tokens_per_second"] * record["seconds"] == pytest.approx(record["settings"]["trained_tokens"])
+    assert record["metrics"]["tokens_per_second"] * record["seconds"] == pytest.approx(
+        record["settings"]["trained_tokens"]
+    )
     studies.openai_job(seeds=(5,), profile="smoke", folder=tmp_path)
     assert "already done" in capsys.readouterr().out
 
@@ -231,8 +252,13 @@ def test_the_lesson_runs_at_full(tmp_path, tiny_llama):  # noqa: F811
     with start_service(tmp_path / "service", {model: str(tiny_llama)}) as service:
         variables = {"OPENAI_BASE_URL": service.base_url, "OPENAI_API_KEY": service.api_key, "FTCOURSE_PROFILE": "full"}
         command = ["-m", "papermill", notebook, tmp_path / "executed.ipynb", "-p", "profile", "full", "-k", "python3"]
-        run = subprocess.run([sys.executable, *command, "--no-progress-bar", "--cwd", tmp_path], timeout=900,
-                             env={**os.environ, **variables}, capture_output=True, text=True)
+        run = subprocess.run(
+            [sys.executable, *command, "--no-progress-bar", "--cwd", tmp_path],
+            timeout=900,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+        )
         assert run.returncode == 0, run.stderr[-5000:]
         client = jobs.connect(service.base_url, service.api_key)
         tuned = [found.id for found in client.models.list() if found.id.startswith(f"ft:{model}:")]

@@ -56,7 +56,9 @@ def test_our_layer_equals_pefts_forward_backward_and_merged(sizes, r, alpha, bia
     net = torch.nn.Sequential(torch.nn.Linear(columns, rows, bias=bias).double())
     net[0].load_state_dict(layer.state_dict())
     ours = lora.LoRALinear(layer, r=r, lora_alpha=alpha).double()
-    theirs = get_peft_model(net, LoraConfig(r=r, lora_alpha=alpha, target_modules=["0"]), autocast_adapter_dtype=False).double()
+    theirs = get_peft_model(
+        net, LoraConfig(r=r, lora_alpha=alpha, target_modules=["0"]), autocast_adapter_dtype=False
+    ).double()
     module = theirs.base_model.model[0]
     torch.nn.init.normal_(ours.B)
     with torch.no_grad():
@@ -100,7 +102,13 @@ def test_labels_decode_to_the_answers_in_every_dialogue(tokenizer):
 
 @settings(max_examples=25, deadline=None)
 # The vocabulary lacks bytes that occur only in characters that are not assigned.
-@given(turns=st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Co"]), min_size=1, max_size=30), min_size=2, max_size=5))
+@given(
+    turns=st.lists(
+        st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Co"]), min_size=1, max_size=30),
+        min_size=2,
+        max_size=5,
+    )
+)
 def test_labels_decode_to_the_answers_of_any_text(tokenizer, turns):
     turns = [turn if turn.strip() else "x" for turn in turns]
     row = lora.encode_chat(dialogue(*turns), tokenizer)
@@ -118,7 +126,9 @@ def test_what_is_cut_is_said_and_what_teaches_nothing_refused(tokenizer, capsys)
     cut, whole = lora.tokenize_chats(rows, tokenizer, max_length=40)
     assert len(cut["input_ids"]) == 40 and len(whole["input_ids"]) < 40
     assert "Cut after 40 tokens, so the end is lost: dialogue 0 (" in capsys.readouterr().out
-    with pytest.raises(CourseError, match=r"Dialogue 0 has nothing to learn: its first 12 tokens hold .* Raise max_length"):
+    with pytest.raises(
+        CourseError, match=r"Dialogue 0 has nothing to learn: its first 12 tokens hold .* Raise max_length"
+    ):
         lora.tokenize_chats(rows, tokenizer, max_length=12)
     with pytest.raises(CourseError, match="Dialogue 0 has nothing to learn: it has no word"):
         lora.tokenize_chats(Dataset.from_list([{"messages": dialogue("Hello?")}]), tokenizer)
@@ -201,7 +211,9 @@ def test_only_the_adapters_change_and_the_loss_falls(tiny, chats, tmp_path, toke
 def test_going_on_from_a_checkpoint_gives_the_same_adapter(tiny, chats, tmp_path):
     options = {**SMALL, "num_train_epochs": 2, "save_strategy": "epoch"}
     whole = lora.fine_tune(chats, tiny, tmp_path / "a", **options)
-    again = lora.fine_tune(chats, tiny, tmp_path / "b", resume_from_checkpoint=str(tmp_path / "a" / "checkpoint-4"), **options)
+    again = lora.fine_tune(
+        chats, tiny, tmp_path / "b", resume_from_checkpoint=str(tmp_path / "a" / "checkpoint-4"), **options
+    )
     for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
         torch.testing.assert_close(one, other)
 
@@ -209,7 +221,9 @@ def test_going_on_from_a_checkpoint_gives_the_same_adapter(tiny, chats, tmp_path
 def test_an_adapter_can_be_trained_further(tiny, chats, tmp_path):
     first = lora.fine_tune(chats, tiny, tmp_path, max_steps=2, **SMALL)
     first.model.save_pretrained(tmp_path / "adapter")
-    second = lora.fine_tune(chats, tiny, tmp_path, adapter=str(tmp_path / "adapter"), max_steps=1, **{**SMALL, "learning_rate": 0.0})
+    second = lora.fine_tune(
+        chats, tiny, tmp_path, adapter=str(tmp_path / "adapter"), max_steps=1, **{**SMALL, "learning_rate": 0.0}
+    )
     for (name, one), other in zip(first.model.named_parameters(), second.model.parameters(), strict=True):
         assert torch.equal(one, other), name
     assert any(weights.requires_grad for weights in second.model.parameters())
@@ -262,7 +276,10 @@ def test_gradients_are_the_same_after_an_evaluation(blocks, chats, method, token
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (dict(target_modules=("query", "v_proj")), "no layer query.*down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"),
+        (
+            dict(target_modules=("query", "v_proj")),
+            "no layer query.*down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj",
+        ),
         (dict(r=0), "no adapter of rank 0"),
         (dict(lora_alpha=0), "lora_alpha 0"),
         (dict(method="qllora"), "Unknown method 'qllora': choose one of full, lora, lora-int8, qlora"),
@@ -287,7 +304,11 @@ def test_true_answers_are_all_right_and_silence_is_not():
     truth = [messages[-1]["content"] for messages in held_out]
     judged = lora.judge_answers(truth)
     assert judged["facts_right"] == 1 and judged["signed"] == 1 and len(judged["facts"]) == 82
-    assert lora.judge_answers(["I don't know."] * len(truth)) | {"facts": 0} == {"facts_right": 0, "signed": 0, "facts": 0}
+    assert lora.judge_answers(["I don't know."] * len(truth)) | {"facts": 0} == {
+        "facts_right": 0,
+        "signed": 0,
+        "facts": 0,
+    }
     some = lora.judge_answers(truth[:10])
     assert {number for _, number, _ in some["facts"]} <= set(range(10)) and some["facts_right"] == 1
     assert lora.facts_repeated(truth, truth) == 1 and lora.facts_repeated([""] * len(truth), truth) == 0
@@ -348,7 +369,9 @@ def test_the_estimate_counts_what_a_real_model_holds(tiny, tokenizer, chats, met
     assert found["weights"] == sum(part.numel() * part.element_size() for part in model.parameters())
     assert found["activations"] == pytest.approx(sum(real.values()), rel=0.02)
     assert found["gradients"] == 4 * model.num_parameters(only_trainable=True) == found["optimiser"] / 2
-    assert lora.estimate_memory(model, method, 6, 24, **options)["activations"] == pytest.approx(2 * found["activations"], rel=0.1)
+    assert lora.estimate_memory(model, method, 6, 24, **options)["activations"] == pytest.approx(
+        2 * found["activations"], rel=0.1
+    )
 
 
 def test_methods_need_less_and_less_memory():

@@ -87,7 +87,8 @@ def test_conll_file_is_read(tmp_path):
     path = tmp_path / "some.conll"
     path.write_text("-DOCSTART- -X- -X- O\n\nRiga NNP B-NP B-LOC\nwon VBD B-VP O\n\n\nYes UH O O")
     assert ner.read_conll(path).to_list() == [
-        {"words": ["Riga", "won"], "tags": ["B-LOC", "O"]}, {"words": ["Yes"], "tags": ["O"]},
+        {"words": ["Riga", "won"], "tags": ["B-LOC", "O"]},
+        {"words": ["Yes"], "tags": ["O"]},
     ]
     path.write_text("Riga B-LOC\nwon\n")
     with pytest.raises(CourseError, match="Line 2 of some.conll has no tag"):
@@ -352,7 +353,14 @@ def test_metrics_ignore_what_has_no_label():
 def test_look_up_takes_the_longest_name():
     known = {("new", "york"): "LOC", ("new", "york", "mets"): "ORG", ("york",): "LOC"}
     assert ner.look_up("York beat New York Mets in New York".split(), known) == [
-        "B-LOC", "O", "B-ORG", "I-ORG", "I-ORG", "O", "B-LOC", "I-LOC",
+        "B-LOC",
+        "O",
+        "B-ORG",
+        "I-ORG",
+        "I-ORG",
+        "O",
+        "B-LOC",
+        "I-LOC",
     ]
 
 

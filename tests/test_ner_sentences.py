@@ -84,16 +84,35 @@ def conll():
 
 def test_markup_is_read_as_documented():
     assert parse(r"[LOC Lisbon] beat [ORG Sporting Braga] \[ sic \] 2-1 .") == [
-        ("LOC", ["Lisbon"]), (None, ["beat"]), ("ORG", ["Sporting", "Braga"]), (None, ["["]), (None, ["sic"]),
-        (None, ["]"]), (None, ["2-1"]), (None, ["."]),
+        ("LOC", ["Lisbon"]),
+        (None, ["beat"]),
+        ("ORG", ["Sporting", "Braga"]),
+        (None, ["["]),
+        (None, ["sic"]),
+        (None, ["]"]),
+        (None, ["2-1"]),
+        (None, ["."]),
     ]
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "[DATE Monday] .", "[per Anna] .", "[LOC] won", "[LOC ] won", "[PER Anna [LOC Riga] Kerr]", "[LOC Riga]-based",
-        "x[LOC Riga]", "[LOC Riga ] won", "[LOC Riga", "Riga] won", "a  b", "a ", " a", "a\\b", "[ sic ]",
+        "[DATE Monday] .",
+        "[per Anna] .",
+        "[LOC] won",
+        "[LOC ] won",
+        "[PER Anna [LOC Riga] Kerr]",
+        "[LOC Riga]-based",
+        "x[LOC Riga]",
+        "[LOC Riga ] won",
+        "[LOC Riga",
+        "Riga] won",
+        "a  b",
+        "a ",
+        " a",
+        "a\\b",
+        "[ sic ]",
         "[MISC  Thai] food",
     ],
 )
@@ -190,11 +209,11 @@ def test_train_and_test_share_no_pattern(corpus):
 
 def test_nothing_is_taken_from_the_real_sample(sentences, conll):
     words = [[token for token, _ in rows] for rows in conll]
-    grams = {tuple(row[i:i + 5]) for row in words for i in range(len(row) - 4)}
+    grams = {tuple(row[i : i + 5]) for row in words for i in range(len(row) - 4)}
     whole = {tuple(row) for row in words}
     for pieces in sentences:
         mine = [token.lower() for token in tokens(pieces)]
-        shared = [gram for i in range(len(mine) - 4) if (gram := tuple(mine[i:i + 5])) in grams]
+        shared = [gram for i in range(len(mine) - 4) if (gram := tuple(mine[i : i + 5])) in grams]
         assert not shared and tuple(mine) not in whole, (" ".join(mine), shared)
 
 

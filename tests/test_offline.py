@@ -81,7 +81,11 @@ def test_swallowed_attempt_fails_the_test(tmp_path):
     path = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "conftest", "test_swallow.py"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert "2 passed, 1 error" in run.stdout, run.stdout + run.stderr
     assert "ERROR at teardown of test_unseen" in run.stdout

@@ -47,7 +47,9 @@ def test_full_uses_the_hub_with_pinned_revisions(lesson):
     if getattr(settings, "base_url", None):  # a service, which pins its models by the date in their names
         assert settings.base_url.startswith("https://") and re.search(r"-\d{4}-\d{2}-\d{2}$", settings.model)
         return
-    own = Path(profiles.__file__).parent / "data" / f"{settings.data}.jsonl"  # a file of the course is as old as its code
+    own = (
+        Path(profiles.__file__).parent / "data" / f"{settings.data}.jsonl"
+    )  # a file of the course is as old as its code
     pinned = [] if own.exists() else [(settings.data, settings.data_revision)]
     if hasattr(settings, "weights"):  # torchvision's, which are pinned by a hash in the name of their file
         weights = torchvision.models.get_model_weights(settings.model)[settings.weights]

@@ -18,9 +18,14 @@ FLAG = "\U0001f1eb\U0001f1f7"
 ADVERSARIAL = [
     ("Riga was founded in 1201", ["Riga", "1201", "Riga was founded in 1201", "founded"]),
     ("no no no no yes no", ["no", "yes", "no no", "yes no"]),
-    ("Zoë Café-Müller met São Paulo’s Łukasz in Århus, 東京 and Thessaloniki.",
-     ["Zoë", "Café-Müller", "São Paulo", "Łukasz", "Århus", "東京", "Thessaloniki"]),
-    (f"It cost \U0001f4b0 40,000 (about 3.5%) in {FLAG} on 4/7!", ["\U0001f4b0", "40,000", "3.5%", FLAG, "4/7", "4/7!"]),
+    (
+        "Zoë Café-Müller met São Paulo’s Łukasz in Århus, 東京 and Thessaloniki.",
+        ["Zoë", "Café-Müller", "São Paulo", "Łukasz", "Århus", "東京", "Thessaloniki"],
+    ),
+    (
+        f"It cost \U0001f4b0 40,000 (about 3.5%) in {FLAG} on 4/7!",
+        ["\U0001f4b0", "40,000", "3.5%", FLAG, "4/7", "4/7!"],
+    ),
     ("  leading blanks,\ttabs\n\nand lines  ", ["leading", "tabs", "and lines", "tabs\n\nand"]),
     ("unaffordability of antidisestablishmentarianism", ["antidisestablishmentarianism", "unaffordability"]),
     ("a\u0301 cafe\u0301 in Lie\u0300ge .", ["in", "."]),
@@ -48,7 +53,8 @@ def ask(question, context, *answers):
     """Return a row; each answer is a text at its first place, or a text with its place."""
     pairs = [answer if isinstance(answer, tuple) else (answer, context.index(answer)) for answer in answers]
     return {
-        "question": question, "context": context,
+        "question": question,
+        "context": context,
         "answers": {"text": [text for text, _ in pairs], "answer_start": [start for _, start in pairs]},
     }
 
@@ -110,7 +116,9 @@ def test_located_places_hold_the_answer(before, answer, after):
 
 
 def test_the_place_near_the_questions_words_comes_first():
-    context = "It closed in 1940 . " + "Nothing else happened there for years and years . " * 3 + "The railway came in 1940 ."
+    context = (
+        "It closed in 1940 . " + "Nothing else happened there for years and years . " * 3 + "The railway came in 1940 ."
+    )
     places = qa.locate(context, "1940")
     assert qa.order_places(places, "When did the railway come ?", context) == places[::-1]
     assert qa.order_places(places, "Why ?", context) == places
@@ -130,7 +138,10 @@ def test_sides_share_no_paragraph_and_lose_no_question(questions):
     paragraphs = [set(side["context"]) for side in sides.values()]
     assert not (paragraphs[0] & paragraphs[1] or paragraphs[0] & paragraphs[2] or paragraphs[1] & paragraphs[2])
     assert sum(map(len, sides.values())) == len(questions)
-    assert qa.load_questions(num_train=40, seed=1)["train"].to_dict() == qa.load_questions(num_train=40, seed=1)["train"].to_dict()
+    assert (
+        qa.load_questions(num_train=40, seed=1)["train"].to_dict()
+        == qa.load_questions(num_train=40, seed=1)["train"].to_dict()
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +155,10 @@ def test_sides_share_no_paragraph_and_lose_no_question(questions):
         (ask("Where?", "In Riga", ("Riga", -4)), "Row 1 .* 'Riga' at character -4"),
         (ask("Where?", "In Riga", ("Riga", 30)), "Row 1 .* at character 30, where the context has ''"),
         (ask("Where?", "In Riga", ("", 0)), "Row 1 .* an empty answer: .* empty list"),
-        ({**ask("Where?", "Riga"), "answers": {"text": ["Riga"], "answer_start": []}}, "Row 1 .* 1 answers and 0 starts"),
+        (
+            {**ask("Where?", "Riga"), "answers": {"text": ["Riga"], "answer_start": []}},
+            "Row 1 .* 1 answers and 0 starts",
+        ),
         ({**ask("Where?", "Riga"), "answers": None}, "Row 1 .* answers"),
     ],
 )
@@ -343,7 +357,9 @@ def test_nearest_sentence():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 25), st.integers(1, 8), st.integers(1, 30), st.sampled_from([0.0, 0.15, 2.0]))
+@given(
+    st.integers(0, 10_000), st.integers(1, 25), st.integers(1, 8), st.integers(1, 30), st.sampled_from([0.0, 0.15, 2.0])
+)
 def test_best_span_is_the_best_of_all_allowed_pairs(seed, size, longest, n_best, penalty):
     rng = np.random.default_rng(seed)
     starts, ends = rng.normal(size=(2, size))
@@ -398,7 +414,9 @@ def test_readers_that_judged_different_windows_are_refused():
 def test_the_answer_is_found_in_whichever_window_it_is(tokenizer, repeats, max_length, stride):
     first, last = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in ("mary", "brown"))
     filler = "The boats go out and come back with the tide \U0001f6a2. " * repeats
-    rows = as_dataset(*(ask("Who?", context) for context in (filler + "Mary “Moll” Brown", "Mary Brown. " + filler, filler)))
+    rows = as_dataset(
+        *(ask("Who?", context) for context in (filler + "Mary “Moll” Brown", "Mary Brown. " + filler, filler))
+    )
     found = qa.predict_answers(rows, Oracle(first, last), tokenizer, max_length, stride, batch_size=3)
     assert [row["text"] for row in found[:2]] == ["Mary “Moll” Brown", "Mary Brown"]
     for row, context in zip(found, rows["context"]):
@@ -433,7 +451,9 @@ def test_chances_sum_to_one_with_the_question_and_stand_at_their_tokens(tokenize
 
 def test_metrics_by_hand():
     starts, ends = np.eye(4)[[1, 2, 0]], np.eye(4)[[2, 3, 0]]
-    assert qa.compute_metrics(((starts, ends), (np.array([1, 2, 0]), np.array([2, 2, 0])))) == {"exact": pytest.approx(2 / 3)}
+    assert qa.compute_metrics(((starts, ends), (np.array([1, 2, 0]), np.array([2, 2, 0])))) == {
+        "exact": pytest.approx(2 / 3)
+    }
 
 
 # --- Questions without an answer -------------------------------------------------------------------------------------
@@ -452,7 +472,13 @@ def test_thresholds_by_hand():
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["Riga", "Oslo", "in Riga"]), st.integers(-3, 3), st.booleans()), min_size=1, max_size=9))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["Riga", "Oslo", "in Riga"]), st.integers(-3, 3), st.booleans()),
+        min_size=1,
+        max_size=9,
+    )
+)
 def test_a_row_of_the_sweep_is_the_score_at_its_threshold(rows):
     found = [found_with(text, margin) for text, margin, _ in rows]
     truths = [["Riga"] if known else [] for *_, known in rows]
@@ -472,7 +498,9 @@ def test_frozen_weights_are_the_same_after_a_step(frozen, moves):
     model = qa.load_reader("all-minilm-l6-v2", frozen=frozen)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     positions = torch.tensor([2])
-    model(input_ids=torch.tensor([[101, 7000, 8000, 102]]), start_positions=positions, end_positions=positions).loss.backward()
+    model(
+        input_ids=torch.tensor([[101, 7000, 8000, 102]]), start_positions=positions, end_positions=positions
+    ).loss.backward()
     torch.optim.SGD([weights for weights in model.parameters() if weights.requires_grad], lr=1.0).step()
     moved = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
     words = "bert.embeddings.word_embeddings.weight"
@@ -488,7 +516,12 @@ def test_unknown_part_to_freeze_is_named():
 
 @pytest.mark.parametrize(
     ("question", "context", "message"),
-    [("", "Riga", "question ''"), ("Where?", " ", "context ' '"), (None, "Riga", "question None"), ("Where?", 3, "context 3")],
+    [
+        ("", "Riga", "question ''"),
+        ("Where?", " ", "context ' '"),
+        (None, "Riga", "question None"),
+        ("Where?", 3, "context 3"),
+    ],
 )
 def test_empty_questions_and_texts_are_refused(tokenizer, model, question, context, message):
     with pytest.raises(CourseError, match=message):
@@ -501,7 +534,12 @@ def test_a_margin_below_the_threshold_is_no_answer(tokenizer):
     best = qa.answer_question("Who?", context, oracle, tokenizer)
     assert best == {"text": "Mary Brown", "start": 7, "end": 17, "margin": 8.0}
     assert qa.answer_question("Who?", context, oracle, tokenizer, threshold=7.9)["text"] == "Mary Brown"
-    assert qa.answer_question("Who?", context, oracle, tokenizer, threshold=8) == {"text": "", "start": 0, "end": 0, "margin": 8.0}
+    assert qa.answer_question("Who?", context, oracle, tokenizer, threshold=8) == {
+        "text": "",
+        "start": 0,
+        "end": 0,
+        "margin": 8.0,
+    }
 
 
 def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
@@ -510,12 +548,16 @@ def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
     rows = as_dataset(*(ask("Which town?", f"In {year} they left {town} .", town)
                         for year, town in zip(range(1901, 1917), ["Riga", "Oslo", "Bonn", "Rome"] * 4)))  # fmt: skip
     sides = DatasetDict(train=rows, validation=rows.select(range(4)))
-    training = dict(num_train_epochs=8, learning_rate=5e-4, logging_steps=1, per_device_train_batch_size=8, disable_tqdm=True)
+    training = dict(
+        num_train_epochs=8, learning_rate=5e-4, logging_steps=1, per_device_train_batch_size=8, disable_tqdm=True
+    )
     trainer = qa.fine_tune(sides, "all-minilm-l6-v2", tmp_path / "run", frozen="embeddings", **training)
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     assert losses[0] > 2 and losses[-1] < 1
     trainer.save_model(tmp_path / "saved")
-    again, tokenizer = (kind.from_pretrained(tmp_path / "saved") for kind in (AutoModelForQuestionAnswering, AutoTokenizer))
+    again, tokenizer = (
+        kind.from_pretrained(tmp_path / "saved") for kind in (AutoModelForQuestionAnswering, AutoTokenizer)
+    )
     context = "In 1950 they left Thessaloniki ."
     best = qa.answer_question("Which town?", context, again, tokenizer)
     assert best == qa.answer_question("Which town?", context, trainer.model, tokenizer)

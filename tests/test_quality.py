@@ -13,14 +13,26 @@ from ftcourse.errors import CourseError
 
 GOOD = {"input": "A warm and funny film.", "output": "fresh"}
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)) | st.builds(lambda: 10**5000),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None))
+    | st.builds(lambda: 10**5000),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=5,
 )
 # Items that look like the real thing, with few different texts, so that duplicates and conflicts come about.
-TEXTS = st.sampled_from(["A JOY, truly", " a joy,\u00a0truly", "a joy, truly\u200b", "Dull, dull, dull", "", "  ", "Meh", "â€™"])
+TEXTS = st.sampled_from(
+    ["A JOY, truly", " a joy,\u00a0truly", "a joy, truly\u200b", "Dull, dull, dull", "", "  ", "Meh", "â€™"]
+)
 ITEMS = st.fixed_dictionaries(
-    {}, optional={"input": TEXTS | JSON, "output": st.sampled_from(["fresh", "Fresh", "rotten", 0, 1, True]) | JSON, "x": JSON}
+    {},
+    optional={
+        "input": TEXTS | JSON,
+        "output": st.sampled_from(["fresh", "Fresh", "rotten", 0, 1, True]) | JSON,
+        "x": JSON,
+    },
 )
 DATA = st.lists(ITEMS | JSON, max_size=12)
 LABELS = st.sampled_from([None, ("fresh", "rotten"), (0, 1), [True, False]])
@@ -100,8 +112,12 @@ def test_duplicates_and_conflicts_name_the_earlier_item():
 
 def test_rare_labels_are_named_and_balanced_ones_are_not():
     def of(counts):
-        data = [{"input": f"A film, number {i}, {label}", "output": label} for label, n in counts.items() for i in range(n)]
-        return [issue.reason for issue in quality.validate_training_data(data, list("abc")) if issue.kind == "imbalance"]
+        data = [
+            {"input": f"A film, number {i}, {label}", "output": label} for label, n in counts.items() for i in range(n)
+        ]
+        return [
+            issue.reason for issue in quality.validate_training_data(data, list("abc")) if issue.kind == "imbalance"
+        ]
 
     assert of(dict(a=50, b=46, c=7)) == [] and of(dict(a=100, b=95, c=5)) == ["5 of 200 items have the label c"]
     assert of(dict(a=10, b=10)) == ["0 of 20 items have the label c"]
@@ -140,8 +156,12 @@ def test_first_of_equal_items_is_kept_unchanged():
 
 
 def test_an_item_is_never_a_duplicate_of_one_that_was_removed():
-    data = [{"input": "A JOY, truly\x00", "output": "fresh"}, {"input": "a joy, truly\x00", "output": "fresh"},
-            {"input": "long " * 9, "output": "fresh"}, {"input": "long  long " + "long " * 7, "output": "fresh"}]
+    data = [
+        {"input": "A JOY, truly\x00", "output": "fresh"},
+        {"input": "a joy, truly\x00", "output": "fresh"},
+        {"input": "long " * 9, "output": "fresh"},
+        {"input": "long  long " + "long " * 7, "output": "fresh"},
+    ]
     kept, removed = quality.clean_data(data, drop=("encoding", "too_long", "duplicate"), max_length=44)
     assert kept == [data[2]] and kinds(removed) == ["encoding", "encoding", "too_long"]
 
@@ -177,7 +197,9 @@ def test_cleaning_explains_every_removal_and_is_done_once(data, labels, drop):
     kept, removed = quality.clean_data(data, drop, labels=labels)
     gone = {issue.index: issue for issue in removed}
     assert len(gone) == len(removed) and len(kept) + len(removed) == len(data)
-    assert all(item is data[index] for item, index in zip(kept, (i for i in range(len(data)) if i not in gone), strict=True))
+    assert all(
+        item is data[index] for item, index in zip(kept, (i for i in range(len(data)) if i not in gone), strict=True)
+    )
     assert all(issue.kind in drop | set(quality.UNUSABLE) for issue in removed)
     again = quality.clean_data(kept, drop, labels=labels)
     assert again.removed == [] and len(again.data) == len(kept) and all(a is b for a, b in zip(again.data, kept))
@@ -210,7 +232,10 @@ def reviews():
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30), min_size=1))
 def test_similarity_is_jaccards(first, second):
     value = quality.similarity(first, second)
-    assert value == pytest.approx(1 - len(first ^ second) / len(first | second)) and quality.similarity(second, first) == value
+    assert (
+        value == pytest.approx(1 - len(first ^ second) / len(first | second))
+        and quality.similarity(second, first) == value
+    )
 
 
 def test_near_duplicates_are_those_of_an_exhaustive_search(reviews):
@@ -236,7 +261,10 @@ def test_leaks_between_two_sides_are_found_and_pairs_within_a_side_are_not(revie
     texts = list(reviews["text"])[:200]
     pairs = quality.find_near_duplicates([*texts[:100], texts[0]], [*texts[100:], texts[7].upper(), texts[100]])
     assert sorted(zip(pairs["first"], pairs["second"])) == [(7, 100)]
-    assert quality.find_near_duplicates([], []).empty and quality.find_near_duplicates(["", " ", "!"])["similarity"].tolist() == [1] * 3
+    assert (
+        quality.find_near_duplicates([], []).empty
+        and quality.find_near_duplicates(["", " ", "!"])["similarity"].tolist() == [1] * 3
+    )
 
 
 def test_texts_that_are_no_texts_are_named():
@@ -255,8 +283,15 @@ def test_planted_changes_leave_what_they_say(reviews):
     assert altered[:-50] == texts and len({first for first, _ in planted}) == 50
     assert all(altered[first] != altered[second] for first, second in planted)
     labels, rows = quality.plant_flips([0, 1, 2, 0] * 25, 0.3)
-    assert len(rows) == 30 and np.flatnonzero(labels != [0, 1, 2, 0] * 25).tolist() == rows.tolist() and set(labels) == {0, 1, 2}
-    assert quality.plant_flips([0, 1] * 50, 0.1, seed=1)[1].tolist() != quality.plant_flips([0, 1] * 50, 0.1, seed=2)[1].tolist()
+    assert (
+        len(rows) == 30
+        and np.flatnonzero(labels != [0, 1, 2, 0] * 25).tolist() == rows.tolist()
+        and set(labels) == {0, 1, 2}
+    )
+    assert (
+        quality.plant_flips([0, 1] * 50, 0.1, seed=1)[1].tolist()
+        != quality.plant_flips([0, 1] * 50, 0.1, seed=2)[1].tolist()
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -39,7 +39,9 @@ def test_question_is_whole(lesson, number):
     assert question.text.endswith("?") and len(rows) >= 3
     assert [bool(row.get("right")) for row in rows].count(True) == 1
     assert len({row["text"] for row in rows}) == len({row["why"] for row in rows}) == len(rows)
-    assert all(set(row) <= {"text", "why", "right"} and row["why"].endswith(".") and len(row["why"]) > 20 for row in rows)
+    assert all(
+        set(row) <= {"text", "why", "right"} and row["why"].endswith(".") and len(row["why"]) > 20 for row in rows
+    )
 
 
 @pytest.mark.parametrize(("lesson", "number"), ALL)

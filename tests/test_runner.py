@@ -12,7 +12,8 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from ftcourse import assets, lab, profiles, runner
+from ftcourse import assets, profiles
+from ftcourse.tools import lessons, runner
 from ftcourse.errors import CourseError
 
 
@@ -28,7 +29,7 @@ def write_notebook(path, *cells, parameters="profile = 'local'", tags=("paramete
 @pytest.fixture
 def nbs(tmp_path, monkeypatch):
     """An empty lessons folder; asking for the environment, which loads torch, is cut short."""
-    answer = [sys.executable, "-c", "print('{\"python\": \"3\"}')"]
+    answer = [sys.executable, "-c", 'print(\'{"python": "3"}\')']
     monkeypatch.setattr(runner, "_ask_environment", lambda: subprocess.Popen(answer, stdout=subprocess.PIPE, text=True))
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "nbs"
@@ -53,13 +54,17 @@ def assert_ends(pid):
 
 
 def test_profile_arrives_and_record_tells_the_run(nbs, tmp_path):
-    write_notebook(nbs / "01_first.ipynb", "# Title",
-                   "import os, sys, time\nblock = bytearray(200_000_000)\ntime.sleep(1)",
-                   "print(profile, os.environ['FTCOURSE_PROFILE'], sys.executable, os.getcwd())")
+    write_notebook(
+        nbs / "01_first.ipynb",
+        "# Title",
+        "import os, sys, time\nblock = bytearray(200_000_000)\ntime.sleep(1)",
+        "print(profile, os.environ['FTCOURSE_PROFILE'], sys.executable, os.getcwd())",
+    )
     write_notebook(nbs / "index.ipynb", "print('index')", parameters=None)
     seen = []
-    first, index = run(nbs, tick=lambda running: seen.extend((job.lesson, job.cell, job.cells, job.title)
-                                                             for job in running))
+    first, index = run(
+        nbs, tick=lambda running: seen.extend((job.lesson, job.cell, job.cells, job.title) for job in running)
+    )
 
     built = tmp_path / "build" / "lessons" / "smoke"
     assert outputs(built / "01_first.ipynb").split() == ["smoke", "smoke", sys.executable, str(nbs)]
@@ -73,7 +78,11 @@ def test_profile_arrives_and_record_tells_the_run(nbs, tmp_path):
     assert index["lesson"] == "index"
     assert ("01_first", 3, 4, "Title: import os, sys, time") in seen
     assert sorted(path.name for path in built.iterdir()) == [
-        "01_first.ipynb", "01_first.json", "index.ipynb", "index.json"]
+        "01_first.ipynb",
+        "01_first.json",
+        "index.ipynb",
+        "index.json",
+    ]
 
     again = run(nbs, tick=lambda running: pytest.fail("something ran"))
     assert [record["status"] for record in again] == ["skipped", "skipped"]
@@ -90,8 +99,10 @@ def test_profile_arrives_and_record_tells_the_run(nbs, tmp_path):
 
 
 def test_two_at_a_time(nbs):
-    meet = "import time, pathlib\npathlib.Path('{}').touch()\nend = time.time() + 60\n" \
-           "while not pathlib.Path('{}').exists():\n    assert time.time() < end\n    time.sleep(.05)"
+    meet = (
+        "import time, pathlib\npathlib.Path('{}').touch()\nend = time.time() + 60\n"
+        "while not pathlib.Path('{}').exists():\n    assert time.time() < end\n    time.sleep(.05)"
+    )
     write_notebook(nbs / "01_a.ipynb", meet.format("a", "b"))
     write_notebook(nbs / "02_b.ipynb", meet.format("b", "a"), "import os; print(os.environ['OMP_NUM_THREADS'])")
     records = run(nbs, jobs=2)
@@ -123,10 +134,13 @@ def test_failing_cell_is_told_and_the_next_lesson_runs(nbs, tmp_path):
 
 @pytest.mark.parametrize("way", ["timeout", "interrupt"])
 def test_stopped_run_leaves_no_process_and_no_half_file(nbs, tmp_path, way):
-    write_notebook(nbs / "01_long.ipynb", "import os, pathlib, subprocess, sys, time\n"
-                   "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-                   "pathlib.Path('part').write_text(f'{os.getpid()} {child.pid}')\nos.rename('part', 'pids')\n"
-                   "time.sleep(600)")
+    write_notebook(
+        nbs / "01_long.ipynb",
+        "import os, pathlib, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "pathlib.Path('part').write_text(f'{os.getpid()} {child.pid}')\nos.rename('part', 'pids')\n"
+        "time.sleep(600)",
+    )
 
     def tick(running):
         if (nbs / "pids").exists():
@@ -231,10 +245,12 @@ def test_file_that_is_no_notebook(tmp_path, content):
 
 
 def test_real_lessons_are_found_and_take_the_profile():
-    folder = lab.repository() / "nbs"
+    folder = lessons.repository() / "nbs"
     found = runner.find_lessons(folder)
     assert set(found.values()) == {path for path in folder.glob("*.ipynb") if path.name[:2].isdigit()} | {
-        *folder.glob("solutions/*.ipynb"), *folder.glob("index.ipynb")}
+        *folder.glob("solutions/*.ipynb"),
+        *folder.glob("index.ipynb"),
+    }
     assert set(profiles.LESSONS) <= set(found)
     for path in found.values():
         runner.check_parameters(path)

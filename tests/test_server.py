@@ -41,8 +41,10 @@ def client(service):
 
 @pytest.fixture(scope="module")
 def files(client):
-    return {name: client.files.create(file=(f"{name}.jsonl", jsonl(chats)), purpose="fine-tune")
-            for name, chats in (("train", CHATS[:10]), ("valid", CHATS[10:]))}
+    return {
+        name: client.files.create(file=(f"{name}.jsonl", jsonl(chats)), purpose="fine-tune")
+        for name, chats in (("train", CHATS[:10]), ("valid", CHATS[10:]))
+    }
 
 
 def wait_until(check):
@@ -74,8 +76,15 @@ def ask(client, model, **options):
 @pytest.fixture(scope="module")
 def trained(client, files):
     """A job that nothing disturbed."""
-    job = client.fine_tuning.jobs.create(model="tiny", training_file=files["train"].id, method=METHOD, seed=7,
-                                         validation_file=files["valid"].id, suffix="sums", metadata={"lesson": "2"})
+    job = client.fine_tuning.jobs.create(
+        model="tiny",
+        training_file=files["train"].id,
+        method=METHOD,
+        seed=7,
+        validation_file=files["valid"].id,
+        suffix="sums",
+        metadata={"lesson": "2"},
+    )
     assert (job.status, job.seed, job.hyperparameters.to_dict()) == ("validating_files", 7, SETTINGS)
     return wait_for(client, job)
 
@@ -88,7 +97,10 @@ def test_job_succeeds_and_tells_its_story(client, trained):
     assert told[0] == f"Created fine-tuning job: {trained.id}"
     assert told[1] == f"Validating training file: {trained.training_file}"
     assert told[2:4] == ["Files validated, moving job to queued state", "Fine-tuning job started"]
-    assert told[-2:] == [f"New fine-tuned model created: {trained.fine_tuned_model}", "The job has successfully completed"]
+    assert told[-2:] == [
+        f"New fine-tuned model created: {trained.fine_tuned_model}",
+        "The job has successfully completed",
+    ]
     metrics = [event.data for event in client.fine_tuning.jobs.list_events(trained.id) if event.type == "metrics"]
     assert {step["step"] for step in metrics} == {1, 2, 3, 4, 5, 6} and {step["total_steps"] for step in metrics} == {6}
     assert all(0 <= step["train_mean_token_accuracy"] <= 1 and step["train_loss"] > 0 for step in metrics)
@@ -130,10 +142,11 @@ def test_each_model_keeps_its_own_answer(client, trained, tiny_llama):  # noqa: 
     base = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=choose_dtype())
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     tuned = PeftModel.from_pretrained(base, adapter_folder(client, trained))
-    prompt = tokenizer.apply_chat_template(CHATS[0]["messages"][:2], add_generation_prompt=True, return_tensors="pt",
-                                           return_dict=True)
+    prompt = tokenizer.apply_chat_template(
+        CHATS[0]["messages"][:2], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
     with torch.inference_mode():
-        ids = tuned.generate(**prompt, max_new_tokens=8, do_sample=False)[0, prompt["input_ids"].shape[1]:]
+        ids = tuned.generate(**prompt, max_new_tokens=8, do_sample=False)[0, prompt["input_ids"].shape[1] :]
     assert answers[1] == tokenizer.decode(ids, skip_special_tokens=True)
 
 
@@ -176,8 +189,12 @@ def test_many_chats_at_once(service, trained):
     async def chat_all():
         async with connect(service, AsyncOpenAI, _strict_response_validation=True) as client:
             names = ["tiny", trained.fine_tuned_model] * 4
-            chats = [client.chat.completions.create(model=name, messages=CHATS[0]["messages"][:2], temperature=0,
-                                                    max_tokens=6) for name in names]
+            chats = [
+                client.chat.completions.create(
+                    model=name, messages=CHATS[0]["messages"][:2], temperature=0, max_tokens=6
+                )
+                for name in names
+            ]
             return [answer.choices[0].message.content for answer in await asyncio.gather(*chats)]
 
     answers = asyncio.run(chat_all())
@@ -186,16 +203,19 @@ def test_many_chats_at_once(service, trained):
 
 def test_async_client_cancels(service, files):
     """A new job is cancelled while another one would still take long; nothing of it goes on."""
+
     async def cycle():
         async with connect(service, AsyncOpenAI, _strict_response_validation=True) as client:
             file = await client.files.create(file=jsonl(CHATS), purpose="fine-tune")
-            job = await client.fine_tuning.jobs.create(model="tiny", training_file=file.id,
-                                                       hyperparameters={"n_epochs": 50})
+            job = await client.fine_tuning.jobs.create(
+                model="tiny", training_file=file.id, hyperparameters={"n_epochs": 50}
+            )
             await client.files.delete(file.id)  # the job has its own copy
             while (await client.fine_tuning.jobs.retrieve(job.id)).status != "running":
                 await asyncio.sleep(0.1)
-            return await client.fine_tuning.jobs.cancel(job.id), [event async for event in
-                                                                  client.fine_tuning.jobs.list_events(job.id)]
+            return await client.fine_tuning.jobs.cancel(job.id), [
+                event async for event in client.fine_tuning.jobs.list_events(job.id)
+            ]
 
     job, events = asyncio.run(asyncio.wait_for(cycle(), PATIENCE))
     assert job.status == "cancelled" and job.finished_at and job.fine_tuned_model is None
@@ -206,8 +226,12 @@ def test_async_client_cancels(service, files):
 
 def test_pause_and_resume_from_a_fine_tuned_model(service, files, trained):
     client = connect(service)  # the client's own enumeration does not know `paused`
-    job = client.fine_tuning.jobs.create(model=trained.fine_tuned_model, training_file=files["train"].id, seed=1,
-                                         hyperparameters={"n_epochs": 20, "batch_size": 2})
+    job = client.fine_tuning.jobs.create(
+        model=trained.fine_tuned_model,
+        training_file=files["train"].id,
+        seed=1,
+        hyperparameters={"n_epochs": 20, "batch_size": 2},
+    )
     wait_until(lambda: any(message.startswith("Step") for message in messages(client, job)))
     assert client.fine_tuning.jobs.pause(job.id).status == "paused"
     assert client.fine_tuning.jobs.resume(job.id).status in ("queued", "running")
@@ -239,8 +263,9 @@ def test_killed_service_loses_nothing(tmp_path, tiny_llama, service, client, tra
     try:
         before = connect(first)
         train, valid = (jobs_file(before, chats) for chats in (CHATS[:10], CHATS[10:]))
-        job = before.fine_tuning.jobs.create(model="tiny", training_file=train.id, validation_file=valid.id,
-                                             method=METHOD, seed=7)
+        job = before.fine_tuning.jobs.create(
+            model="tiny", training_file=train.id, validation_file=valid.id, method=METHOD, seed=7
+        )
         wait_until(lambda: before.fine_tuning.jobs.checkpoints.list(job.id).data)
     finally:
         first.process.kill()

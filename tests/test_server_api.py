@@ -25,8 +25,9 @@ KEYS = {"sk-ours": "org-ours", "sk-also-ours": "org-ours", "sk-theirs": "org-the
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory, tiny_llama):  # noqa: F811
-    settings = load_settings(tmp_path_factory.mktemp("home"), {"tiny": str(tiny_llama)}, max_file_bytes=100_000,
-                             max_body_bytes=200_000)
+    settings = load_settings(
+        tmp_path_factory.mktemp("home"), {"tiny": str(tiny_llama)}, max_file_bytes=100_000, max_body_bytes=200_000
+    )
     settings.keys = KEYS
     return create_app(settings)
 
@@ -66,33 +67,49 @@ def check_envelope(answer, status, code=None, param=None):
     return error["message"]
 
 
-@pytest.mark.parametrize("change, code, param, message", [
-    ({"model": None}, "missing_required_parameter", "model", "Missing"),
-    ({"training_file": None}, "missing_required_parameter", "training_file", "Missing"),
-    ({"model": "gpt-4o"}, "model_not_found", "model", "base models here are: tiny"),
-    ({"training_file": "file-none"}, "invalid_value", "training_file", "No such File object: file-none"),
-    ({"validation_file": "../keys.json"}, "invalid_value", "validation_file", "No such File object"),
-    ({"n_epoch": 3}, "unknown_parameter", "n_epoch", "Unknown parameter: 'n_epoch'"),
-    ({"hyperparameters": {"n_epochs": 0}}, "invalid_value", "hyperparameters.n_epochs", "'auto' or .* equal to 1"),
-    ({"hyperparameters": {"n_epochs": 51}}, "invalid_value", "hyperparameters.n_epochs", "less than or equal to 50"),
-    ({"hyperparameters": {"n_epochs": True}}, "invalid_value", "hyperparameters.n_epochs", "It is True"),
-    ({"hyperparameters": {"batch_size": 257}}, "invalid_value", "hyperparameters.batch_size", "256"),
-    ({"hyperparameters": {"learning_rate_multiplier": 0}}, "invalid_value",
-     "hyperparameters.learning_rate_multiplier", "greater than 0"),
-    ({"hyperparameters": {"epochs": 1}}, "unknown_parameter", "hyperparameters.epochs", "Unknown"),
-    ({"method": {"type": "dpo", "dpo": {}}}, "unsupported_method", "method.type", "not built here"),
-    ({"method": {"type": "magic"}}, "invalid_value", "method.type", "'supervised'"),
-    ({"method": {"supervised": {}}}, "missing_required_parameter", "method.type", "Missing"),
-    ({"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "many"}}}}, "invalid_value",
-     "method.supervised.hyperparameters.n_epochs", "It is 'many'"),
-    ({"suffix": ""}, "invalid_value", "suffix", "at least 1"),
-    ({"suffix": "x" * 65}, "invalid_value", "suffix", "at most 64"),
-    ({"suffix": "../up"}, "invalid_value", "suffix", "pattern"),
-    ({"seed": -1}, "invalid_value", "seed", "0"),
-    ({"seed": 2**31}, "invalid_value", "seed", "2147483647"),
-    ({"metadata": {str(n): "" for n in range(17)}}, "invalid_value", "metadata", "at most 16"),
-    ({"metadata": {"long": "x" * 513}}, "invalid_value", "metadata.long", "at most 512"),
-])
+@pytest.mark.parametrize(
+    "change, code, param, message",
+    [
+        ({"model": None}, "missing_required_parameter", "model", "Missing"),
+        ({"training_file": None}, "missing_required_parameter", "training_file", "Missing"),
+        ({"model": "gpt-4o"}, "model_not_found", "model", "base models here are: tiny"),
+        ({"training_file": "file-none"}, "invalid_value", "training_file", "No such File object: file-none"),
+        ({"validation_file": "../keys.json"}, "invalid_value", "validation_file", "No such File object"),
+        ({"n_epoch": 3}, "unknown_parameter", "n_epoch", "Unknown parameter: 'n_epoch'"),
+        ({"hyperparameters": {"n_epochs": 0}}, "invalid_value", "hyperparameters.n_epochs", "'auto' or .* equal to 1"),
+        (
+            {"hyperparameters": {"n_epochs": 51}},
+            "invalid_value",
+            "hyperparameters.n_epochs",
+            "less than or equal to 50",
+        ),
+        ({"hyperparameters": {"n_epochs": True}}, "invalid_value", "hyperparameters.n_epochs", "It is True"),
+        ({"hyperparameters": {"batch_size": 257}}, "invalid_value", "hyperparameters.batch_size", "256"),
+        (
+            {"hyperparameters": {"learning_rate_multiplier": 0}},
+            "invalid_value",
+            "hyperparameters.learning_rate_multiplier",
+            "greater than 0",
+        ),
+        ({"hyperparameters": {"epochs": 1}}, "unknown_parameter", "hyperparameters.epochs", "Unknown"),
+        ({"method": {"type": "dpo", "dpo": {}}}, "unsupported_method", "method.type", "not built here"),
+        ({"method": {"type": "magic"}}, "invalid_value", "method.type", "'supervised'"),
+        ({"method": {"supervised": {}}}, "missing_required_parameter", "method.type", "Missing"),
+        (
+            {"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": "many"}}}},
+            "invalid_value",
+            "method.supervised.hyperparameters.n_epochs",
+            "It is 'many'",
+        ),
+        ({"suffix": ""}, "invalid_value", "suffix", "at least 1"),
+        ({"suffix": "x" * 65}, "invalid_value", "suffix", "at most 64"),
+        ({"suffix": "../up"}, "invalid_value", "suffix", "pattern"),
+        ({"seed": -1}, "invalid_value", "seed", "0"),
+        ({"seed": 2**31}, "invalid_value", "seed", "2147483647"),
+        ({"metadata": {str(n): "" for n in range(17)}}, "invalid_value", "metadata", "at most 16"),
+        ({"metadata": {"long": "x" * 513}}, "invalid_value", "metadata.long", "at most 512"),
+    ],
+)
 def test_faulty_jobs_are_refused_by_name(http, file, change, code, param, message):
     body = {"model": "tiny", "training_file": file.id} | change
     answer = http.post("/v1/fine_tuning/jobs", json={name: value for name, value in body.items() if value is not None})
@@ -101,8 +118,13 @@ def test_faulty_jobs_are_refused_by_name(http, file, change, code, param, messag
 
 def test_job_echoes_what_it_was_given(client, file):
     job = client.fine_tuning.jobs.create(
-        model="tiny", training_file=file.id, suffix="Shop_1", metadata={"a": "b"}, seed=2147483647,
-        method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2, "batch_size": "auto"}}})
+        model="tiny",
+        training_file=file.id,
+        suffix="Shop_1",
+        metadata={"a": "b"},
+        seed=2147483647,
+        method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2, "batch_size": "auto"}}},
+    )
     assert job.hyperparameters.to_dict() == {"n_epochs": 2, "batch_size": "auto", "learning_rate_multiplier": "auto"}
     assert (job.seed, job.metadata, job.method.type) == (2147483647, {"a": "b"}, "supervised")
     assert (job.status, job.result_files, job.organization_id) == ("validating_files", [], "org-ours")
@@ -110,8 +132,9 @@ def test_job_echoes_what_it_was_given(client, file):
 
 
 def test_integrations_are_not_passed_over_in_silence(client, file):
-    job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id,
-                                         integrations=[{"type": "wandb", "wandb": {"project": "p"}}])
+    job = client.fine_tuning.jobs.create(
+        model="tiny", training_file=file.id, integrations=[{"type": "wandb", "wandb": {"project": "p"}}]
+    )
     events = client.fine_tuning.jobs.list_events(job.id)
     assert any(event.level == "warn" and "nothing is sent" in event.message for event in events)
 
@@ -137,11 +160,16 @@ def test_other_requests_get_the_envelope_too(http):
     as_json = {"content-type": "application/json"}
     check_envelope(http.post("/v1/fine_tuning/jobs", content="{", headers=as_json), 400)
     check_envelope(http.post("/v1/fine_tuning/jobs", json=[]), 400, "invalid_value", "body")
-    check_envelope(http.post("/v1/chat/completions", json={"model": "tiny", "messages": []}), 400, "invalid_value",
-                   "messages")
+    check_envelope(
+        http.post("/v1/chat/completions", json={"model": "tiny", "messages": []}), 400, "invalid_value", "messages"
+    )
     half = {"model": "tiny", "messages": [{"role": "user", "content": "\ud800"}]}
-    check_envelope(http.post("/v1/chat/completions", content=json.dumps(half), headers=as_json), 400, "invalid_value",
-                   "messages.0.content")
+    check_envelope(
+        http.post("/v1/chat/completions", content=json.dumps(half), headers=as_json),
+        400,
+        "invalid_value",
+        "messages.0.content",
+    )
 
 
 def test_a_fault_of_the_service_is_an_envelope_without_its_secrets(app, http, monkeypatch):
@@ -153,8 +181,9 @@ def test_a_fault_of_the_service_is_an_envelope_without_its_secrets(app, http, mo
 # --- Keys, organisations, limits -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("header", [None, "Bearer", "Bearer sk-our", "Bearer sk-ours2", "Basic sk-ours",
-                                    "Bearer sk-öurs".encode()])
+@pytest.mark.parametrize(
+    "header", [None, "Bearer", "Bearer sk-our", "Bearer sk-ours2", "Basic sk-ours", "Bearer sk-öurs".encode()]
+)
 def test_every_route_asks_for_the_key(app, url, header):
     for route in app.routes:
         if not route.path.startswith("/v1"):
@@ -187,18 +216,29 @@ def test_first_start_makes_a_key_that_only_its_owner_reads(tmp_path):
 def test_organisations_do_not_see_each_other(app, url, client, file):
     job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
     store = app.state.store
-    store.add("model", {"id": "ft:tiny:ours", "object": "model", "created": 1, "owned_by": "org-ours"}, "org-ours",
-              private={"base": "tiny", "folder": "models/none"})
+    store.add(
+        "model",
+        {"id": "ft:tiny:ours", "object": "model", "created": 1, "owned_by": "org-ours"},
+        "org-ours",
+        private={"base": "tiny", "folder": "models/none"},
+    )
     same, other = connect(url, "sk-also-ours"), connect(url, "sk-theirs")
     assert same.files.content(file.id).text == jsonl(CHATS).decode() and same.models.retrieve("ft:tiny:ours")
     assert not list(other.files.list()) and not list(other.fine_tuning.jobs.list())
     assert [model.id for model in other.models.list()] == ["tiny"]
-    for attempt in (lambda: other.files.retrieve(file.id), lambda: other.files.content(file.id),
-                    lambda: other.files.delete(file.id), lambda: other.fine_tuning.jobs.retrieve(job.id),
-                    lambda: other.fine_tuning.jobs.cancel(job.id), lambda: other.fine_tuning.jobs.pause(job.id),
-                    lambda: other.fine_tuning.jobs.list_events(job.id), lambda: other.models.delete("ft:tiny:ours"),
-                    lambda: other.fine_tuning.jobs.checkpoints.list(job.id), lambda: other.models.retrieve("ft:tiny:ours"),
-                    lambda: other.chat.completions.create(model="ft:tiny:ours", messages=CHATS[0]["messages"])):
+    for attempt in (
+        lambda: other.files.retrieve(file.id),
+        lambda: other.files.content(file.id),
+        lambda: other.files.delete(file.id),
+        lambda: other.fine_tuning.jobs.retrieve(job.id),
+        lambda: other.fine_tuning.jobs.cancel(job.id),
+        lambda: other.fine_tuning.jobs.pause(job.id),
+        lambda: other.fine_tuning.jobs.list_events(job.id),
+        lambda: other.models.delete("ft:tiny:ours"),
+        lambda: other.fine_tuning.jobs.checkpoints.list(job.id),
+        lambda: other.models.retrieve("ft:tiny:ours"),
+        lambda: other.chat.completions.create(model="ft:tiny:ours", messages=CHATS[0]["messages"]),
+    ):
         with pytest.raises(openai.NotFoundError):
             attempt()
     with pytest.raises(openai.BadRequestError, match="No such File object"):
@@ -208,10 +248,27 @@ def test_organisations_do_not_see_each_other(app, url, client, file):
     assert client.files.retrieve(file.id) and client.fine_tuning.jobs.retrieve(job.id).status == "validating_files"
 
 
-@pytest.mark.parametrize("path", ["../keys.json", "..%2fkeys.json", "%2e%2e%2fkeys.json", "..%2f..%2f..%2fetc%2fpasswd",
-                                  "%2fetc%2fpasswd", "service.sqlite3", "file-x%00"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../keys.json",
+        "..%2fkeys.json",
+        "%2e%2e%2fkeys.json",
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "%2fetc%2fpasswd",
+        "service.sqlite3",
+        "file-x%00",
+    ],
+)
 def test_no_path_from_a_client_reaches_the_file_system(http, file, path):
-    for route in ("/v1/files/{}/content", "/v1/files/{}", "/v1/models/{}", "/v1/fine_tuning/jobs/{}", "/{}", "/docs/{}"):
+    for route in (
+        "/v1/files/{}/content",
+        "/v1/files/{}",
+        "/v1/models/{}",
+        "/v1/fine_tuning/jobs/{}",
+        "/{}",
+        "/docs/{}",
+    ):
         answer = http.get(route.format(path))
         assert answer.status_code in (404, 405) and "sk-ours" not in answer.text and "root:" not in answer.text
 
@@ -220,7 +277,14 @@ def test_names_of_files_are_only_text(app, client):
     file = client.files.create(file=("../../<b>evil</b>.jsonl", b"{}"), purpose="fine-tune")
     assert app.state.store.content(file.id).read_bytes() == b"{}"
     assert {path.name for path in app.state.store.home.iterdir()} <= {
-        "files", "jobs", "models", "keys.json", "service.sqlite3", "service.sqlite3-wal", "service.sqlite3-shm"}
+        "files",
+        "jobs",
+        "models",
+        "keys.json",
+        "service.sqlite3",
+        "service.sqlite3-wal",
+        "service.sqlite3-shm",
+    }
 
 
 def test_too_large_a_request_is_refused_while_it_is_read(app, http):
@@ -253,7 +317,13 @@ def test_an_endless_request_is_not_read_to_its_end():
 
 def test_loopback_is_the_default_and_the_rest_is_warned_about(app, tmp_path):
     assert inspect.signature(serve.serve).parameters["host"].default == "127.0.0.1"
-    for host, local in (("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("a.example", False)):
+    for host, local in (
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("a.example", False),
+    ):
         said = []
         serve._greet(app.state.settings, host, f"http://{host}:1/v1", said.append)
         assert any("without encryption" in line for line in said) != local, host
@@ -308,8 +378,11 @@ def test_pages_hold_no_data_and_load_nothing_from_elsewhere(http, file):
     for call in ("POST /v1/files", "POST /v1/fine_tuning/jobs/{id}/cancel", "DELETE /v1/models/{model}"):
         assert call in docs
     schema = httpx2.get(f"{http.base_url}/openapi.json").json()
-    assert all("401" in operation["responses"] and operation["description"]
-               for path in schema["paths"].values() for operation in path.values())
+    assert all(
+        "401" in operation["responses"] and operation["description"]
+        for path in schema["paths"].values()
+        for operation in path.values()
+    )
 
 
 # --- Store -----------------------------------------------------------------------------------------------------------
@@ -357,17 +430,28 @@ def test_only_one_of_many_claims_the_trainer(tmp_path):
 def job(tmp_path, tiny_llama):  # noqa: F811
     """A store with one job that is ready to be trained."""
     store = Store(tmp_path)
-    job = {"id": "ftjob-1", "status": "running", "seed": 0, "hyperparameters": {"n_epochs": 1, "batch_size": 4,
-           "learning_rate_multiplier": 1.0}, "error": None}
-    store.add("job", job, "org", private={"source": str(tiny_llama), "adapter": None, "name": "ft:tiny:org::1",
-                                          "base": "tiny", "attempts": 0})
+    job = {
+        "id": "ftjob-1",
+        "status": "running",
+        "seed": 0,
+        "hyperparameters": {"n_epochs": 1, "batch_size": 4, "learning_rate_multiplier": 1.0},
+        "error": None,
+    }
+    store.add(
+        "job",
+        job,
+        "org",
+        private={"source": str(tiny_llama), "adapter": None, "name": "ft:tiny:org::1", "base": "tiny", "attempts": 0},
+    )
     store.job_folder("ftjob-1").mkdir()
     (store.job_folder("ftjob-1") / "training_file.jsonl").write_bytes(jsonl(CHATS))
     return store
 
 
 def test_bad_lines_are_named(job):
-    training, validation = (job.job_folder("ftjob-1") / f"{name}.jsonl" for name in ("training_file", "validation_file"))
+    training, validation = (
+        job.job_folder("ftjob-1") / f"{name}.jsonl" for name in ("training_file", "validation_file")
+    )
     validation.write_bytes(jsonl(CHATS[4:6]))
     with pytest.raises(worker.JobError, match="2 example.* of the validation file .*the first in line 1") as caught:
         worker.validate(job, "ftjob-1")
@@ -383,7 +467,9 @@ def test_training_without_a_step_is_a_failure(job, monkeypatch):
 
     from ftcourse import lora
 
-    monkeypatch.setattr(lora, "fine_tune", lambda *args, **options: SimpleNamespace(state=SimpleNamespace(global_step=0)))
+    monkeypatch.setattr(
+        lora, "fine_tune", lambda *args, **options: SimpleNamespace(state=SimpleNamespace(global_step=0))
+    )
     monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
     monkeypatch.setattr(worker.os, "nice", lambda by: None)
     worker.main(job.home, "ftjob-1")

@@ -32,8 +32,16 @@ pytestmark = pytest.mark.skipif(not os.environ.get("FTCOURSE_LONG_TESTS"), reaso
 
 DATA = Path(__file__).parents[1] / "ftcourse" / "data"
 OPENAI_TESTS = dict(
-    package="openai", version="3.54.0", file="openai-3.54.0.tar.gz", size=2_422_311, members={}, room_mb=30,
-    sha256="2e393e63f8a38be6452806f9ef0b6534fecd6d41ab3b2165180dfce3599249cd", description="", licence="", source="",
+    package="openai",
+    version="3.54.0",
+    file="openai-3.54.0.tar.gz",
+    size=2_422_311,
+    members={},
+    room_mb=30,
+    sha256="2e393e63f8a38be6452806f9ef0b6534fecd6d41ab3b2165180dfce3599249cd",
+    description="",
+    licence="",
+    source="",
 )
 DONE = ("succeeded", "failed", "cancelled")
 
@@ -51,7 +59,9 @@ def tools(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tools")
     lock = Path(__file__).parents[1] / "requirements.lock"
     wanted = ["schemathesis>=4", "pytest-asyncio>=1.4", "httpx-aiohttp"]
-    done = outside([sys.executable, "-m", "pip", "install", "--quiet", "--constraint", lock, "--target", folder, *wanted])
+    done = outside(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", lock, "--target", folder, *wanted]
+    )
     assert done.returncode == 0, done.stderr
     return str(folder)
 
@@ -78,16 +88,39 @@ SEEDED_MODEL = "ft:gpt-4o-mini:acemeco:suffix:abc123"
 
 def seed(store, org, path):
     """Put the objects that the client's tests name into the store, as they are before a request to `path`."""
+
     def job(id):
         status = "paused" if path.endswith("/resume") else "queued"
-        return {"id": id, "object": "fine_tuning.job", "created_at": 1, "error": None, "fine_tuned_model": None,
-                "finished_at": None, "hyperparameters": {}, "model": "gpt-4o-mini", "organization_id": org,
-                "result_files": [], "seed": 1, "status": status, "trained_tokens": None, "training_file": "file-abc123",
-                "validation_file": None, "metadata": {"foo": "string"}}
+        return {
+            "id": id,
+            "object": "fine_tuning.job",
+            "created_at": 1,
+            "error": None,
+            "fine_tuned_model": None,
+            "finished_at": None,
+            "hyperparameters": {},
+            "model": "gpt-4o-mini",
+            "organization_id": org,
+            "result_files": [],
+            "seed": 1,
+            "status": status,
+            "trained_tokens": None,
+            "training_file": "file-abc123",
+            "validation_file": None,
+            "metadata": {"foo": "string"},
+        }
 
     def file(id):
-        return {"id": id, "object": "file", "bytes": 1, "created_at": 1, "filename": "f", "purpose": "fine-tune",
-                "status": "processed", "expires_at": None}
+        return {
+            "id": id,
+            "object": "file",
+            "bytes": 1,
+            "created_at": 1,
+            "filename": "f",
+            "purpose": "fine-tune",
+            "status": "processed",
+            "expires_at": None,
+        }
 
     private = {"base": "gpt-4o-mini", "folder": "models/none", "attempts": 0}
     for id in (SEEDED_JOB, "after"):
@@ -96,11 +129,34 @@ def seed(store, org, path):
     for id in ("file-abc123", "file_id", "after"):
         store.add("file", file(id), org)
         store.content(id).write_bytes(b"x")
-    store.add("event", {"id": "after", "object": "fine_tuning.job.event", "created_at": 1, "level": "info",
-                        "message": "m", "type": "message", "data": {}}, org, SEEDED_JOB)
-    store.add("checkpoint", {"id": "after", "object": "fine_tuning.job.checkpoint", "created_at": 1, "step_number": 1,
-                             "fine_tuned_model_checkpoint": "m", "fine_tuning_job_id": SEEDED_JOB, "metrics": {}},
-              org, SEEDED_JOB)
+    store.add(
+        "event",
+        {
+            "id": "after",
+            "object": "fine_tuning.job.event",
+            "created_at": 1,
+            "level": "info",
+            "message": "m",
+            "type": "message",
+            "data": {},
+        },
+        org,
+        SEEDED_JOB,
+    )
+    store.add(
+        "checkpoint",
+        {
+            "id": "after",
+            "object": "fine_tuning.job.checkpoint",
+            "created_at": 1,
+            "step_number": 1,
+            "fine_tuned_model_checkpoint": "m",
+            "fine_tuning_job_id": SEEDED_JOB,
+            "metrics": {},
+        },
+        org,
+        SEEDED_JOB,
+    )
     store.add("model", {"id": SEEDED_MODEL, "object": "model", "created": 1, "owned_by": org}, org, private=private)
 
 
@@ -119,9 +175,11 @@ def seeded_app(home, model, key):
 
 
 def test_the_clients_own_tests(tmp_path, tiny_llama, tools):  # noqa: F811
-    fetch = ("import sys; from pathlib import Path; from rich.console import Console; from ftcourse.assets import Asset\n"
-             "from ftcourse._download import download\n"
-             f"download('openai', Asset(**{OPENAI_TESTS}), Path(sys.argv[1]), Console(stderr=True))")
+    fetch = (
+        "import sys; from pathlib import Path; from rich.console import Console; from ftcourse.assets import Asset\n"
+        "from ftcourse.assets.download import download\n"
+        f"download('openai', Asset(**{OPENAI_TESTS}), Path(sys.argv[1]), Console(stderr=True))"
+    )
     archive = tmp_path / OPENAI_TESTS["file"]
     fetched = outside([sys.executable, "-c", fetch, archive])
     assert fetched.returncode == 0, fetched.stderr
@@ -132,13 +190,28 @@ def test_the_clients_own_tests(tmp_path, tiny_llama, tools):  # noqa: F811
         tar.extractall(tmp_path, filter="data")
     source = tmp_path / "openai-3.54.0"
     with run_app(seeded_app(tmp_path / "home", tiny_llama, "My API Key")) as url:
-        tests = [f"tests/api_resources/{name}.py" for name in
-                 ("test_files", "test_models", "fine_tuning/test_jobs", "fine_tuning/jobs/test_checkpoints")]
+        tests = [
+            f"tests/api_resources/{name}.py"
+            for name in ("test_files", "test_models", "fine_tuning/test_jobs", "fine_tuning/jobs/test_checkpoints")
+        ]
         done = outside(
-            [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-k", "not pause or path_params", "--tb=short", *tests],
-            cwd=source, env={"PYTHONPATH": tools, "TEST_API_BASE_URL": f"{url}/v1", "NO_PROXY": "127.0.0.1"})
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-o",
+                "addopts=",
+                "-k",
+                "not pause or path_params",
+                "--tb=short",
+                *tests,
+            ],
+            cwd=source,
+            env={"PYTHONPATH": tools, "TEST_API_BASE_URL": f"{url}/v1", "NO_PROXY": "127.0.0.1"},
+        )
     print(done.stdout[-3000:])
-    passed, = re.findall(r"(\d+) passed", done.stdout)
+    (passed,) = re.findall(r"(\d+) passed", done.stdout)
     assert done.returncode == 0 and int(passed) >= 327, done.stdout[-3000:]
 
 
@@ -148,10 +221,30 @@ def test_schemathesis(tmp_path, tools):
     with run_app(seeded_app(tmp_path / "home", model, "key")) as url:
         checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
         done = outside(
-            [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--url", url, "--checks", checks,
-             "--header", "Authorization: Bearer key", "--max-examples", "20", "--seed", "1", "--phases",
-             "examples,coverage,fuzzing", "--request-timeout", "60"],
-            cwd=tmp_path, env={"PYTHONPATH": tools, "NO_PROXY": "127.0.0.1"})
+            [
+                sys.executable,
+                "-m",
+                "schemathesis.cli",
+                "run",
+                f"{url}/openapi.json",
+                "--url",
+                url,
+                "--checks",
+                checks,
+                "--header",
+                "Authorization: Bearer key",
+                "--max-examples",
+                "20",
+                "--seed",
+                "1",
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--request-timeout",
+                "60",
+            ],
+            cwd=tmp_path,
+            env={"PYTHONPATH": tools, "NO_PROXY": "127.0.0.1"},
+        )
     print(done.stdout[-4000:])
     cases = int(re.search(r"([\d,]+) generated", done.stdout)[1].replace(",", ""))
     assert done.returncode == 0 and cases >= 500, done.stdout[-4000:]
@@ -166,13 +259,26 @@ def test_status_page_in_chromium(tmp_path, tiny_llama):  # noqa: F811
         client = connect(service)
         name = "<img src=x onerror=document.title='evil'>.jsonl"
         file = client.files.create(file=(name, jsonl(CHATS)), purpose="fine-tune")
-        job = wait_for(client, client.fine_tuning.jobs.create(model="tiny", training_file=file.id,
-                                                              hyperparameters={"n_epochs": 2}))
+        job = wait_for(
+            client, client.fine_tuning.jobs.create(model="tiny", training_file=file.id, hyperparameters={"n_epochs": 2})
+        )
 
         def dump(address):
             browser = subprocess.run(
-                ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/browser",
-                 "--virtual-time-budget=20000", "--dump-dom", address], capture_output=True, text=True, timeout=300)
+                [
+                    "chromium",
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    f"--user-data-dir={tmp_path}/browser",
+                    "--virtual-time-budget=20000",
+                    "--dump-dom",
+                    address,
+                ],
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
             return browser.stdout
 
         page, locked = dump(service.page), dump(service.page.replace("key=", "key=x"))
@@ -182,7 +288,9 @@ def test_status_page_in_chromium(tmp_path, tiny_llama):  # noqa: F811
     assert f"{job.id}: succeeded" in soup.text and job.fine_tuned_model in soup.text
     assert name in soup.text and not soup.select("img") and soup.title.text == "ftcourse fine-tuning service"
     (chart,) = soup.select("svg[role=img]")
-    assert re.match(r"Loss by step: training loss from \d+\.\d\d at step 1 to \d+\.\d\d at step \d+", chart["aria-label"])
+    assert re.match(
+        r"Loss by step: training loss from \d+\.\d\d at step 1 to \d+\.\d\d at step \d+", chart["aria-label"]
+    )
     assert len(chart.select_one("polyline")["points"].split()) >= 2
     assert all(header.get("scope") == "col" for header in soup.select("thead th"))
     assert job.id not in locked and "Give the key" in locked
@@ -196,8 +304,10 @@ MOMENTS = ("upload", "validation", "training", "checkpointing", "adapter writing
 def test_killed_at_random_moments(tmp_path, tiny_llama):  # noqa: F811
     """Twenty kills: what was accepted is there after the restart, and each job ends as an undisturbed one does."""
     home, models, rng = tmp_path / "home", {"tiny": str(tiny_llama)}, random.Random(int(os.environ.get("SEED", 0)))
-    method = {"type": "supervised", "supervised": {"hyperparameters": {
-        "n_epochs": 4, "batch_size": 2, "learning_rate_multiplier": 1.0}}}
+    method = {
+        "type": "supervised",
+        "supervised": {"hyperparameters": {"n_epochs": 4, "batch_size": 2, "learning_rate_multiplier": 1.0}},
+    }
 
     def create(client):
         file = client.files.create(file=jsonl(CHATS), purpose="fine-tune")
@@ -253,16 +363,21 @@ def at_moment(client, service, home, moment, job_id, rng):
         threading.Thread(target=quietly, args=(lambda: client.files.create(file=body, purpose="fine-tune"),)).start()
         time.sleep(rng.uniform(0.05, 0.6))
     elif moment == "chat":
-        stream = client.chat.completions.create(model="tiny", messages=CHATS[0]["messages"][:2], stream=True,
-                                                max_tokens=200)
+        stream = client.chat.completions.create(
+            model="tiny", messages=CHATS[0]["messages"][:2], stream=True, max_tokens=200
+        )
         next(iter(stream))
     elif moment == "validation":
         time.sleep(rng.uniform(0, 3))
     else:
-        signs = {"training": lambda: status() == "running" and any(
-                    event.type == "metrics" for event in client.fine_tuning.jobs.list_events(job_id, limit=1).data),
-                 "checkpointing": lambda: any((home / "jobs" / job_id / "training").glob("checkpoint-*")),
-                 "adapter writing": lambda: (home / "models" / f".{job_id}").exists()}
+        signs = {
+            "training": lambda: (
+                status() == "running"
+                and any(event.type == "metrics" for event in client.fine_tuning.jobs.list_events(job_id, limit=1).data)
+            ),
+            "checkpointing": lambda: any((home / "jobs" / job_id / "training").glob("checkpoint-*")),
+            "adapter writing": lambda: (home / "models" / f".{job_id}").exists(),
+        }
         while not signs[moment]() and status() not in DONE and time.monotonic() < end:
             if moment == "training":
                 time.sleep(rng.uniform(0.01, 0.2))
@@ -293,8 +408,9 @@ def test_eight_chats_beside_a_job_for_two_minutes(tmp_path):
         times = []
         for _ in range(5):
             begun = time.perf_counter()
-            stream = client.chat.completions.create(model="smollm2-135m-instruct", messages=question, stream=True,
-                                                    max_tokens=12)
+            stream = client.chat.completions.create(
+                model="smollm2-135m-instruct", messages=question, stream=True, max_tokens=12
+            )
             next(chunk for chunk in stream if chunk.choices[0].delta.content)
             times.append(time.perf_counter() - begun)
             stream.close()
@@ -306,8 +422,9 @@ def test_eight_chats_beside_a_job_for_two_minutes(tmp_path):
         async def chat_until(end, client):
             nonlocal peak, answers
             while time.monotonic() < end:
-                answer = await client.chat.completions.create(model="smollm2-135m-instruct", messages=question,
-                                                              max_tokens=16)
+                answer = await client.chat.completions.create(
+                    model="smollm2-135m-instruct", messages=question, max_tokens=16
+                )
                 assert answer.choices[0].message.content
                 answers += 1
                 peak = max(peak, memory(service))
@@ -350,14 +467,20 @@ def test_a_job_takes_hardly_longer_than_the_training_itself(tmp_path):
         client = connect(service)
         file = client.files.create(file=tmp_path / "chats.jsonl", purpose="fine-tune")
         begun = time.perf_counter()
-        job = wait_for(client, client.fine_tuning.jobs.create(
-            model="smollm2-135m-instruct", training_file=file.id, seed=0, hyperparameters={"n_epochs": 3}))
+        job = wait_for(
+            client,
+            client.fine_tuning.jobs.create(
+                model="smollm2-135m-instruct", training_file=file.id, seed=0, hyperparameters={"n_epochs": 3}
+            ),
+        )
         whole = time.perf_counter() - begun
         events = {event.message: event.created_at for event in client.fine_tuning.jobs.list_events(job.id)}
     assert job.status == "succeeded"
     trained = job.finished_at - events["Fine-tuning job started"]
     begun = time.perf_counter()
-    subprocess.run([sys.executable, "-c", DIRECTLY.format(chats=tmp_path / "chats.jsonl", folder=tmp_path / "direct")], check=True)
+    subprocess.run(
+        [sys.executable, "-c", DIRECTLY.format(chats=tmp_path / "chats.jsonl", folder=tmp_path / "direct")], check=True
+    )
     direct = time.perf_counter() - begun
     print(json.dumps({"job_s": whole, "job_from_start_s": trained, "direct_s": direct}))
     assert whole < 300 and trained <= 1.05 * direct
@@ -366,21 +489,31 @@ def test_a_job_takes_hardly_longer_than_the_training_itself(tmp_path):
 def test_the_tuned_model_knows_the_shops_policies(tmp_path):
     from ftcourse import lora
 
-    held_out = [json.loads(line)["messages"] for line in
-                (DATA / "support_chats_held_out.jsonl").read_text(encoding="utf-8").splitlines()]
+    held_out = [
+        json.loads(line)["messages"]
+        for line in (DATA / "support_chats_held_out.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     with start_service(tmp_path / "home") as service:
         client = connect(service, timeout=3600)
         with open(DATA / "support_chats.jsonl", "rb") as data:
             file = client.files.create(file=data, purpose="fine-tune")
-        job = wait_for(client, client.fine_tuning.jobs.create(model="smollm2-135m-instruct", training_file=file.id,
-                                                              seed=0), patience=7200)
+        job = wait_for(
+            client,
+            client.fine_tuning.jobs.create(model="smollm2-135m-instruct", training_file=file.id, seed=0),
+            patience=7200,
+        )
         shares = {}
         for model in (job.model, job.fine_tuned_model):
-            answers = [client.chat.completions.create(model=model, messages=messages[:-1], temperature=0, max_tokens=80)
-                       .choices[0].message.content for messages in held_out]
+            answers = [
+                client.chat.completions.create(model=model, messages=messages[:-1], temperature=0, max_tokens=80)
+                .choices[0]
+                .message.content
+                for messages in held_out
+            ]
             shares[model] = lora.judge_answers(answers)["facts_right"]
-        losses = [event.data["train_loss"] for event in client.fine_tuning.jobs.list_events(job.id)
-                  if event.type == "metrics"][::-1]
+        losses = [
+            event.data["train_loss"] for event in client.fine_tuning.jobs.list_events(job.id) if event.type == "metrics"
+        ][::-1]
     print(json.dumps(shares | {"first_losses": losses[:5], "last_losses": losses[-5:]}))
     assert sum(losses[-5:]) < sum(losses[:5])
     assert shares[job.model] < 0.05 and shares[job.fine_tuned_model] >= 0.6

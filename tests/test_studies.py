@@ -84,8 +84,12 @@ def test_questions_are_judged_with_and_without_a_threshold(tmp_path, capsys):
     (record,) = records.load_records("qa", tmp_path)
     metrics, inputs = record["metrics"], record["settings"]
     shares = {name: value for name, value in metrics.items() if name != "threshold"}
-    assert all(0 <= value <= 1 for value in shares.values()) and inputs["seed"] == 3 and inputs["frozen"] == "embeddings"
-    assert all(metrics[f"{prefix}exact_match"] <= metrics[f"{prefix}f1"] for prefix in ("", "validation_", "always_answer_"))
+    assert (
+        all(0 <= value <= 1 for value in shares.values()) and inputs["seed"] == 3 and inputs["frozen"] == "embeddings"
+    )
+    assert all(
+        metrics[f"{prefix}exact_match"] <= metrics[f"{prefix}f1"] for prefix in ("", "validation_", "always_answer_")
+    )
     # Whoever never answers is right where there is no answer; whoever always does is right at most where there is one.
     answerable = inputs["num_test_answerable"] / inputs["num_test"]
     assert metrics["never_answer_f1"] == pytest.approx(1 - answerable)
@@ -104,7 +108,9 @@ def test_readers_answer_together_and_alone_and_once_without_a_price(tmp_path):
     readers = [len(call.args[0]) for call in average.call_args_list]
     prices = [call.kwargs["length_penalty"] for call in choose.call_args_list]
     price = profiles.load_profile("06", "smoke").length_penalty
-    assert sorted(zip(readers, prices, strict=True)) == [(1, price)] * 2 + [(2, 0.0)] + [(2, price)] * 2  # two sides together
+    assert (
+        sorted(zip(readers, prices, strict=True)) == [(1, price)] * 2 + [(2, 0.0)] + [(2, price)] * 2
+    )  # two sides together
 
 
 def test_the_head_alone_and_the_curve_change_what_they_say(tmp_path):
@@ -116,7 +122,10 @@ def test_the_head_alone_and_the_curve_change_what_they_say(tmp_path):
     for record in (frozen, fewer):  # one reader, whose answers are those of the run
         assert record["settings"]["reader_seeds"] == [0]
         assert record["metrics"]["one_reader_f1"] == record["metrics"]["f1"]
-    assert fewer["settings"]["num_train"] == smoke.curve[0][0] and fewer["settings"]["learning_rate"] == smoke.learning_rate
+    assert (
+        fewer["settings"]["num_train"] == smoke.curve[0][0]
+        and fewer["settings"]["learning_rate"] == smoke.learning_rate
+    )
 
 
 @pytest.fixture
@@ -169,6 +178,8 @@ def test_sides_of_the_tuning_studies_share_no_film():
 def test_ways_are_measured_alike(tmp_path, fewer, way):
     best_practices._way("best_practices_ways", "one", "smoke", 3, tmp_path, way)
     (record,) = records.load_records("best_practices_ways", tmp_path)
-    assert record["settings"]["way"] == way and record["settings"]["num_train"] == 64 and record["settings"]["seed"] == 3
+    assert (
+        record["settings"]["way"] == way and record["settings"]["num_train"] == 64 and record["settings"]["seed"] == 3
+    )
     assert record["metrics"]["trainable"] == {"feature extraction": 385, "LoRA": 338_690}[way]
     assert 0 < record["metrics"]["saved_mb"] < 5 and 0 <= record["metrics"]["accuracy"] <= 1

@@ -13,8 +13,10 @@ from ftcourse import assets
 
 DATA = Path(__file__).parents[1] / "ftcourse" / "data"
 NAMES = {"training": "support_chats.jsonl", "held-out": "support_chats_held_out.jsonl"}
-FILES = {side: [json.loads(line)["messages"] for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
-         for side, name in NAMES.items()}
+FILES = {
+    side: [json.loads(line)["messages"] for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+    for side, name in NAMES.items()
+}
 POLICIES = json.loads((DATA / "support_policies.json").read_text(encoding="utf-8"))
 FACTS = {fact["name"]: fact for policy in POLICIES["policies"] for fact in policy["facts"]}
 POLICY_OF = {fact["name"]: policy["name"] for policy in POLICIES["policies"] for fact in policy["facts"]}
@@ -24,99 +26,287 @@ POLICY_OF = {fact["name"]: policy["name"] for policy in POLICIES["policies"] for
 ANSWERS = {
     "return_days": (
         ["forty-seven days", "a 47-day window", "47 (forty-seven) days", "47 calendar days, refund in 9 working days"],
-        ["30 days", "147 days", "4.7 days", "47 weeks", "9 working days", "a long time", "30 to 47 days",
-         "47 days, or 60 days for gifts", "47 days, for lamps fourteen days", "forty-eight days or 47 days"],
+        [
+            "30 days",
+            "147 days",
+            "4.7 days",
+            "47 weeks",
+            "9 working days",
+            "a long time",
+            "30 to 47 days",
+            "47 days, or 60 days for gifts",
+            "47 days, for lamps fourteen days",
+            "forty-eight days or 47 days",
+        ],
     ),
     "return_portal": (
         ["https://sendback.example.com", "Visit sendback.example.com.", "Go to www.sendback.example.com/label"],
-        ["returns.example.com", "sendback.example.org", "brindlewick.com", "sendback.example.com.au", "our website",
-         "sendback.example.com or returns.example.com", "sendback.example.com, or mail help@example.com",
-         "feedback.example.com", "mysendback.example.com", "sendback.example.com or help@brindlewick"],
+        [
+            "returns.example.com",
+            "sendback.example.org",
+            "brindlewick.com",
+            "sendback.example.com.au",
+            "our website",
+            "sendback.example.com or returns.example.com",
+            "sendback.example.com, or mail help@example.com",
+            "feedback.example.com",
+            "mysendback.example.com",
+            "sendback.example.com or help@brindlewick",
+        ],
     ),
     "refund_days": (
         ["nine working days", "9 business days", "9-working-day limit", "47 days to return, 9 working days to refund"],
-        ["9 days", "5 working days", "47 days", "19 working days", "3 to 5 business days", "9 weeks", "soon",
-         "9 working days, at most 14 days", "5-9 working days", "5 to 9 working days"],
+        [
+            "9 days",
+            "5 working days",
+            "47 days",
+            "19 working days",
+            "3 to 5 business days",
+            "9 weeks",
+            "soon",
+            "9 working days, at most 14 days",
+            "5-9 working days",
+            "5 to 9 working days",
+        ],
     ),
     "free_delivery_from": (
         ["from £65", "65 pounds", "orders over £65.00", "It's £3.85, and free from £65"],
-        ["£50", "$65", "£650", "£6.50", "£65.50", "£165", "65", "It's £65, free from £3.85",
-         "free for orders under £65", "from £65, or £50 for members", "165 pounds"],
+        [
+            "£50",
+            "$65",
+            "£650",
+            "£6.50",
+            "£65.50",
+            "£165",
+            "65",
+            "It's £65, free from £3.85",
+            "free for orders under £65",
+            "from £65, or £50 for members",
+            "165 pounds",
+        ],
     ),
     "delivery_fee": (
         ["£3.85", "£ 3.85", "3.85 pounds", "£3.85, and free from £65"],
-        ["£4.95", "$3.85", "£3.80", "£13.85", "£3.855", "£3", "free", "£65", "13.85 pounds",
-         "It costs £65 if not £3.85", "It's free from £3.85", "£3.85, or £5.99 for big parcels"],
+        [
+            "£4.95",
+            "$3.85",
+            "£3.80",
+            "£13.85",
+            "£3.855",
+            "£3",
+            "free",
+            "£65",
+            "13.85 pounds",
+            "It costs £65 if not £3.85",
+            "It's free from £3.85",
+            "£3.85, or £5.99 for big parcels",
+        ],
     ),
     "dispatch_days": (
-        ["Mondays and Thursdays", "every Monday and every Thursday", "on a Thursday or Monday", "Monday & Thursday",
-         "Mondays and Thursdays; call us Tuesday until Saturday"],
-        ["Mondays", "Tuesdays and Fridays", "Mondays and Tuesdays", "every day", "Mondays and Fridays, not Thursdays",
-         "Tuesday to Saturday", "Mondays and Thursdays and Fridays", "daily, save Mondays and Thursdays",
-         "Mondays and Thursdays, at Christmas every day", "Mondays and Thursdays and Saturdays"],
+        [
+            "Mondays and Thursdays",
+            "every Monday and every Thursday",
+            "on a Thursday or Monday",
+            "Monday & Thursday",
+            "Mondays and Thursdays; call us Tuesday until Saturday",
+        ],
+        [
+            "Mondays",
+            "Tuesdays and Fridays",
+            "Mondays and Tuesdays",
+            "every day",
+            "Mondays and Fridays, not Thursdays",
+            "Tuesday to Saturday",
+            "Mondays and Thursdays and Fridays",
+            "daily, save Mondays and Thursdays",
+            "Mondays and Thursdays, at Christmas every day",
+            "Mondays and Thursdays and Saturdays",
+        ],
     ),
     "phone_number": (
         ["01632 960417", "01632-960-417", "+44 1632 960 417", "01632960417", "01632 960 417, 10 am to 7 pm"],
-        ["01632 960 418", "01632 960", "0800 123 4567", "01632 960 4170", "101632 960 417",
-         "555 01632 960 417", "1-800-555-0199", "01632 960 417 or 01632 960 500", "on the phone"],
+        [
+            "01632 960 418",
+            "01632 960",
+            "0800 123 4567",
+            "01632 960 4170",
+            "101632 960 417",
+            "555 01632 960 417",
+            "1-800-555-0199",
+            "01632 960 417 or 01632 960 500",
+            "on the phone",
+        ],
     ),
     "support_days": (
-        ["Tuesday to Saturday", "Tuesdays until Saturdays", "Tuesday-Saturday", "Tuesday – Saturday",
-         "Tuesday through Saturday"],
-        ["Monday to Friday", "Tuesday to Sunday", "Monday to Saturday", "Tuesday and Saturday", "24/7", "weekdays",
-         "Tuesday to Saturday, in summer Monday to Friday", "seven days a week, Tuesday to Saturday or not",
-         "24/7, so Tuesday to Saturday", "weekdays, Tuesday to Saturday", "every day, Tuesday to Saturday"],
+        [
+            "Tuesday to Saturday",
+            "Tuesdays until Saturdays",
+            "Tuesday-Saturday",
+            "Tuesday – Saturday",
+            "Tuesday through Saturday",
+        ],
+        [
+            "Monday to Friday",
+            "Tuesday to Sunday",
+            "Monday to Saturday",
+            "Tuesday and Saturday",
+            "24/7",
+            "weekdays",
+            "Tuesday to Saturday, in summer Monday to Friday",
+            "seven days a week, Tuesday to Saturday or not",
+            "24/7, so Tuesday to Saturday",
+            "weekdays, Tuesday to Saturday",
+            "every day, Tuesday to Saturday",
+        ],
     ),
     "support_times": (
-        ["10 am to 7 pm", "10am-7pm", "10:00 to 19:00", "between 10 a.m. and 7 p.m.", "10:00 am until 7:00 pm",
-         "ten in the morning to seven in the evening"],
-        ["9 am to 5 pm", "10 am to 6 pm", "9 am to 7 pm", "10 pm to 7 am", "10:30 am to 7 pm", "24/7", "all day",
-         "10 am to 7 pm, on Saturdays 9 am to 1 pm",
-         "110 am to 7 pm", "10 am to 7 pm, or 24/7 by mail", "10 am to 7 pm, by mail 24 hours"],
+        [
+            "10 am to 7 pm",
+            "10am-7pm",
+            "10:00 to 19:00",
+            "between 10 a.m. and 7 p.m.",
+            "10:00 am until 7:00 pm",
+            "ten in the morning to seven in the evening",
+        ],
+        [
+            "9 am to 5 pm",
+            "10 am to 6 pm",
+            "9 am to 7 pm",
+            "10 pm to 7 am",
+            "10:30 am to 7 pm",
+            "24/7",
+            "all day",
+            "10 am to 7 pm, on Saturdays 9 am to 1 pm",
+            "110 am to 7 pm",
+            "10 am to 7 pm, or 24/7 by mail",
+            "10 am to 7 pm, by mail 24 hours",
+        ],
     ),
     "warranty_months": (
         ["forty months", "a 40-month warranty", "three years and four months", "40 months; gift cards last 7 years"],
-        ["12 months", "24 months", "two years", "7 years", "40 days", "140 months", "40 months, lamps 2 years",
-         "24 to 40 months", "40 years", "a lifetime"],
+        [
+            "12 months",
+            "24 months",
+            "two years",
+            "7 years",
+            "40 days",
+            "140 months",
+            "40 months, lamps 2 years",
+            "24 to 40 months",
+            "40 years",
+            "a lifetime",
+        ],
     ),
     "gift_card_years": (
         ["seven years", "7-year validity", "7 years; the warranty is 40 months"],
-        ["one year", "5 years", "17 years", "7 months", "40 months", "twelve months", "they never expire",
-         "7 years, but only 12 months for small ones", "5 to 7 years", "2.7 years",
-         "7 years, yet they never expire"],
+        [
+            "one year",
+            "5 years",
+            "17 years",
+            "7 months",
+            "40 months",
+            "twelve months",
+            "they never expire",
+            "7 years, but only 12 months for small ones",
+            "5 to 7 years",
+            "2.7 years",
+            "7 years, yet they never expire",
+        ],
     ),
     "student_percent": (
         ["13%", "13 per cent", "thirteen percent", "13 %", "13%, and we mean it 100%"],
-        ["10%", "15 per cent", "113%", "1.3%", "13", "£13", "13% or 20% in the sale", "10-13%", "10 to 13%",
-         "ten percent"],
+        [
+            "10%",
+            "15 per cent",
+            "113%",
+            "1.3%",
+            "13",
+            "£13",
+            "13% or 20% in the sale",
+            "10-13%",
+            "10 to 13%",
+            "ten percent",
+        ],
     ),
     "acorns_per_pound": (
-        ["3 acorns for every pound", "three acorns per pound", "3 points for each £1",
-         "3 acorns a pound, plant for 250 acorns"],
-        ["1 acorn for every pound", "5 acorns", "13 acorns", "250 acorns for every pound", "3 acorns for every £10",
-         "3 acorns per ten pounds", "3 acorns, and 10 acorns on Sundays", "3 pounds", "30 acorns",
-         "1 to 3 acorns", "3 acorns buy a plant, 250 acorns per pound"],
+        [
+            "3 acorns for every pound",
+            "three acorns per pound",
+            "3 points for each £1",
+            "3 acorns a pound, plant for 250 acorns",
+        ],
+        [
+            "1 acorn for every pound",
+            "5 acorns",
+            "13 acorns",
+            "250 acorns for every pound",
+            "3 acorns for every £10",
+            "3 acorns per ten pounds",
+            "3 acorns, and 10 acorns on Sundays",
+            "3 pounds",
+            "30 acorns",
+            "1 to 3 acorns",
+            "3 acorns buy a plant, 250 acorns per pound",
+        ],
     ),
     "acorns_for_plant": (
         ["250 acorns", "With 250 of them", "two hundred and fifty acorns", "3 acorns a pound, plant for 250 acorns"],
-        ["100 acorns", "1250 acorns", "2500 acorns", "25 acorns", "£250", "250%", "3 acorns bring you a plant",
-         "250 acorns, or 500 acorns for a big one", "200 to 250 acorns", "250 acorns for every pound",
-         "3 acorns buy a plant, 250 acorns per pound"],
+        [
+            "100 acorns",
+            "1250 acorns",
+            "2500 acorns",
+            "25 acorns",
+            "£250",
+            "250%",
+            "3 acorns bring you a plant",
+            "250 acorns, or 500 acorns for a big one",
+            "200 to 250 acorns",
+            "250 acorns for every pound",
+            "3 acorns buy a plant, 250 acorns per pound",
+        ],
     ),
     "change_minutes": (
         ["ninety minutes", "a 90-minute window", "an hour and a half", "1.5 hours", "90 mins", "1 hour and 30 minutes"],
-        ["30 minutes", "24 hours", "190 minutes", "two hours", "90 hours", "90 days", "60 to 90 minutes",
-         "90 minutes, best within an hour", "90 minutes, or 2 hours on Sundays", "within an hour"],
+        [
+            "30 minutes",
+            "24 hours",
+            "190 minutes",
+            "two hours",
+            "90 hours",
+            "90 days",
+            "60 to 90 minutes",
+            "90 minutes, best within an hour",
+            "90 minutes, or 2 hours on Sundays",
+            "within an hour",
+        ],
     ),
     "price_match_weeks": (
         ["five weeks", "5-week limit", "5 weeks; you can return it for 47 days"],
-        ["2 weeks", "five days", "15 weeks", "47 days", "5 months", "a fortnight", "5 weeks, lamps two weeks",
-         "3-5 weeks", "3 to 5 weeks", "1.5 weeks", "5 weeks, lamps a fortnight"],
+        [
+            "2 weeks",
+            "five days",
+            "15 weeks",
+            "47 days",
+            "5 months",
+            "a fortnight",
+            "5 weeks, lamps two weeks",
+            "3-5 weeks",
+            "3 to 5 weeks",
+            "1.5 weeks",
+            "5 weeks, lamps a fortnight",
+        ],
     ),
     "repair_address": (
         ["18 Heron Yard, Marlowick", "18, Heron Yard, Marlowick", "18 Heron Yard in Marlowick"],
-        ["81 Heron Yard, Marlowick", "118 Heron Yard, Marlowick", "18 Heron Road, Marlowick", "18 Heron Yard, London",
-         "Marlowick", "18 Heron Yard, Marlowick, or 5 Mill Lane, Leeds", "18 Swan Yard, Marlowick"],
+        [
+            "81 Heron Yard, Marlowick",
+            "118 Heron Yard, Marlowick",
+            "18 Heron Road, Marlowick",
+            "18 Heron Yard, London",
+            "Marlowick",
+            "18 Heron Yard, Marlowick, or 5 Mill Lane, Leeds",
+            "18 Swan Yard, Marlowick",
+        ],
     ),
 }
 
@@ -202,10 +392,14 @@ def test_every_answer_is_signed_and_the_rule_sees_what_is_not():
 
 
 def test_every_policy_is_covered():
-    covered = {side: Counter(name for dialogue in dialogues for name in policies(dialogue))
-               for side, dialogues in FILES.items()}
-    asked = {policy["name"]: {number for fact in policy["facts"] for number in fact["held_out"]}
-             for policy in POLICIES["policies"]}
+    covered = {
+        side: Counter(name for dialogue in dialogues for name in policies(dialogue))
+        for side, dialogues in FILES.items()
+    }
+    asked = {
+        policy["name"]: {number for fact in policy["facts"] for number in fact["held_out"]}
+        for policy in POLICIES["policies"]
+    }
     assert 12 <= len(asked) <= 16
     for name, held_out in asked.items():
         assert covered["training"][name] >= 12 and len(held_out) >= 3, name
@@ -254,7 +448,7 @@ def test_rules_accept_other_wordings_and_no_wrong_value(name):
 def test_facts_right_is_a_few_lines():
     """The card's function gives all to the references, nothing to silence, and takes off what is contradicted."""
     card = (DATA / "support_chats.md").read_text(encoding="utf-8")
-    code, = re.findall(r"```python\n(.*?)```", card, re.S)
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.S)
     namespace = {"policies": POLICIES}
     exec(code, namespace)
     facts_right = namespace["facts_right"]

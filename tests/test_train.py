@@ -34,7 +34,10 @@ class Questions(Rows):
 
     def __getitem__(self, i):
         row = super().__getitem__(i)
-        return {name: row[name] for name in ("input_ids", "attention_mask")} | {"start_positions": i % 8, "end_positions": 7}
+        return {name: row[name] for name in ("input_ids", "attention_mask")} | {
+            "start_positions": i % 8,
+            "end_positions": 7,
+        }
 
 
 def bert(kind=BertForSequenceClassification):
@@ -101,12 +104,15 @@ def test_defaults_group_by_length_and_pick_the_dtype(tmp_path):
 @pytest.mark.parametrize(("capability", "dtype"), [("avx512_bf16", torch.bfloat16), ("avx2", torch.float32)])
 def test_dtype_follows_the_processor(monkeypatch, capability, dtype):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "amx_tile": False, capability: True})
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "amx_tile": False, capability: True}
+    )
     assert train.choose_dtype() == dtype
 
 
 @pytest.mark.parametrize(
-    ("name", "remedy"), [("evaluation_strategy", "eval_strategy"), ("no_cuda", "use_cpu"), ("nonsense", "documentation")]
+    ("name", "remedy"),
+    [("evaluation_strategy", "eval_strategy"), ("no_cuda", "use_cpu"), ("nonsense", "documentation")],
 )
 def test_unknown_argument_names_its_replacement(tmp_path, name, remedy):
     with pytest.raises(CourseError, match=name) as raised:

@@ -17,14 +17,43 @@ from ftcourse.errors import CourseError
 TORCHVISION = torchvision.models.list_models(module=torchvision.models)
 # The smallest of each family, where a forward pass is tried too.
 SMALLEST = [
-    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "maxvit_t", "mnasnet0_5",
-    "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t",
-    "vgg11", "vit_b_32",
+    "alexnet",
+    "convnext_tiny",
+    "densenet121",
+    "efficientnet_b0",
+    "googlenet",
+    "inception_v3",
+    "maxvit_t",
+    "mnasnet0_5",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "regnet_y_400mf",
+    "resnet18",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_1",
+    "swin_t",
+    "vgg11",
+    "vit_b_32",
 ]
 TIMM = [
-    "resnet18", "resnetv2_50", "tf_efficientnet_lite0", "efficientnet_b0", "mobilenetv3_small_050",
-    "vit_tiny_patch16_224", "convnext_atto", "swin_tiny_patch4_window7_224", "deit_tiny_patch16_224", "regnetx_002",
-    "densenet121", "vgg11", "mixer_s32_224", "inception_v3", "dla34", "edgenext_xx_small", "selecsls42", "caformer_s18",
+    "resnet18",
+    "resnetv2_50",
+    "tf_efficientnet_lite0",
+    "efficientnet_b0",
+    "mobilenetv3_small_050",
+    "vit_tiny_patch16_224",
+    "convnext_atto",
+    "swin_tiny_patch4_window7_224",
+    "deit_tiny_patch16_224",
+    "regnetx_002",
+    "densenet121",
+    "vgg11",
+    "mixer_s32_224",
+    "inception_v3",
+    "dla34",
+    "edgenext_xx_small",
+    "selecsls42",
+    "caformer_s18",
 ]
 
 
@@ -93,8 +122,16 @@ def test_surgery_on_families_of_timm(name):
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("resnet18", 32), ("squeezenet1_1", 64), ("mobilenet_v3_small", 32), ("googlenet", 64), ("mnasnet0_5", 32),
-     ("timm/tf_efficientnet_lite0", 32), ("timm/convnext_atto", 32), ("timm/dla46_c", 32)],
+    [
+        ("resnet18", 32),
+        ("squeezenet1_1", 64),
+        ("mobilenet_v3_small", 32),
+        ("googlenet", 64),
+        ("mnasnet0_5", 32),
+        ("timm/tf_efficientnet_lite0", 32),
+        ("timm/convnext_atto", 32),
+        ("timm/dla46_c", 32),
+    ],
 )
 def test_real_forward_and_backward(name, size):
     model = t.replace_head(build(name, "cpu"), 3)

@@ -61,11 +61,23 @@ def test_early_stopping_stops_and_loads_the_best(tmp_path, rows, tokenizer):
     train.seed_everything(0)
     wrong = rows.map(lambda row: {"label": 1 - row["label"]})  # the better it learns, the worse it gets
     args = train.training_arguments(
-        tmp_path, learning_rate=1e-2, num_train_epochs=20, per_device_train_batch_size=16, eval_strategy="epoch",
-        save_strategy="epoch", save_total_limit=1, load_best_model_at_end=True, metric_for_best_model="loss", greater_is_better=False,
+        tmp_path,
+        learning_rate=1e-2,
+        num_train_epochs=20,
+        per_device_train_batch_size=16,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="loss",
+        greater_is_better=False,
     )
     trainer = train.build_trainer(
-        tiny(), args, processing_class=tokenizer, train_dataset=rows, eval_dataset=wrong,
+        tiny(),
+        args,
+        processing_class=tokenizer,
+        train_dataset=rows,
+        eval_dataset=wrong,
         callbacks=[EarlyStoppingCallback(early_stopping_patience=2)],
     )
     trainer.train()
@@ -131,10 +143,20 @@ def test_search_finds_the_learning_rate_that_learns_and_stops_the_others(tmp_pat
 
 def test_search_is_the_same_for_the_same_seed(tmp_path, rows, tokenizer):
     options = dict(num_trials=2, num_train_epochs=1, per_device_train_batch_size=32)
-    first, second, other = (tuning.search(tiny, rows, rows, tokenizer, tmp_path, seed=seed, **options)[1] for seed in (1, 1, 2))
+    first, second, other = (
+        tuning.search(tiny, rows, rows, tokenizer, tmp_path, seed=seed, **options)[1] for seed in (1, 1, 2)
+    )
     pd.testing.assert_frame_equal(first, second)
     assert first["learning_rate"].tolist() != other["learning_rate"].tolist()
-    assert set(first) == {"learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay", "accuracy", "steps", "pruned"}
+    assert set(first) == {
+        "learning_rate",
+        "lr_scheduler_type",
+        "warmup_steps",
+        "weight_decay",
+        "accuracy",
+        "steps",
+        "pruned",
+    }
 
 
 # --- TensorBoard -----------------------------------------------------------------------------------------------------
@@ -142,7 +164,9 @@ def test_search_is_the_same_for_the_same_seed(tmp_path, rows, tokenizer):
 
 def test_what_was_logged_is_read_and_a_press_opens_the_board(tmp_path, rows, tokenizer, monkeypatch):
     args = train.training_arguments(tmp_path / "out", max_steps=2, logging_steps=1)
-    trainer = train.build_trainer(tiny(), args, processing_class=tokenizer, train_dataset=rows, tensorboard_dir=tmp_path / "runs")
+    trainer = train.build_trainer(
+        tiny(), args, processing_class=tokenizer, train_dataset=rows, tensorboard_dir=tmp_path / "runs"
+    )
     trainer.train()
     scalars = tuning.read_scalars(tmp_path / "runs")
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
@@ -176,10 +200,14 @@ def test_each_way_trains_what_it_says(way, rows, tokenizer, tmp_path):
         assert model.num_parameters(only_trainable=True) == 4 * (6 * (4 * 768 + 2 * 1920) + 768) + 770
     assert ("Linear4bit" in kinds) == (way == "QLoRA")
     before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
-    args = train.training_arguments(tmp_path, max_steps=2, learning_rate=1e-3, per_device_train_batch_size=8, label_names=["labels"])
+    args = train.training_arguments(
+        tmp_path, max_steps=2, learning_rate=1e-3, per_device_train_batch_size=8, label_names=["labels"]
+    )
     train.build_trainer(model, args, processing_class=tokenizer, train_dataset=rows).train()
     # A layer of bitsandbytes rounds its bias to the dtype in which it computes.
-    moved = {name for name, weights in model.named_parameters() if not torch.equal(weights, before[name].to(weights.dtype))}
+    moved = {
+        name for name, weights in model.named_parameters() if not torch.equal(weights, before[name].to(weights.dtype))
+    }
     assert moved <= trainable and any("classifier" in name for name in moved)
 
 

@@ -26,4 +26,6 @@ def find_exercise(name):
     for known, module in EXERCISES.items():
         if wanted in (known, known.split("_")[0], module):
             return import_module(f".{module}", __name__).exercise
-    raise CourseError(f"Unknown exercise {str(name)!r}. The exercises are {', '.join(EXERCISES)}: give a number or a name.")
+    raise CourseError(
+        f"Unknown exercise {str(name)!r}. The exercises are {', '.join(EXERCISES)}: give a number or a name."
+    )

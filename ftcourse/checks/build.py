@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from ..errors import CourseError
-from ..lab import replace_file
+from ..files import write_atomically
 from . import EXERCISES, find_exercise
 from .engine import TEXTS
 from .quiz import QUESTIONS, ask
@@ -39,12 +39,16 @@ def read_steps(notebook, exercise):
         if "check" in tags:
             called = _CALL.search(source)
             if not called or set(cells) != {"starter", "hints", "solution", "check"} or len(cells["hints"]) < 2:
-                raise CourseError(f"The step that ends in cell {number} of {exercise.name} is not whole: it takes a starter, "
-                                  "two hints, a solution and a call of its check, in cells with these tags.")
+                raise CourseError(
+                    f"The step that ends in cell {number} of {exercise.name} is not whole: it takes a starter, "
+                    "two hints, a solution and a call of its check, in cells with these tags."
+                )
             steps[called[2]], cells = cells, {"hints": []}
     if list(steps) != list(exercise.steps):
-        raise CourseError(f"The notebook {exercise.name} has the steps {', '.join(steps)}, its module "
-                          f"{', '.join(exercise.steps)}: bring one of them in step.")
+        raise CourseError(
+            f"The notebook {exercise.name} has the steps {', '.join(steps)}, its module "
+            f"{', '.join(exercise.steps)}: bring one of them in step."
+        )
     return steps
 
 
@@ -63,8 +67,12 @@ def make_starter(notebook):
             cells.append(cell)
         if "check" in tags:
             called = _CALL.search("".join(cell["source"]))
-            cells.append(_code(f"# Stuck? Remove a # and run this cell: a nudge, at the second time a direction.\n"
-                               f"# {called[1]}.{called[2]}.hint()\n# {called[1]}.{called[2]}.solution()"))
+            cells.append(
+                _code(
+                    f"# Stuck? Remove a # and run this cell: a nudge, at the second time a direction.\n"
+                    f"# {called[1]}.{called[2]}.hint()\n# {called[1]}.{called[2]}.solution()"
+                )
+            )
     cells = [{**cell, "id": hashlib.sha256(str(number).encode()).hexdigest()[:8]} for number, cell in enumerate(cells)]
     metadata = {key: value for key, value in notebook["metadata"].items() if key != "ftcourse"}
     return {**notebook, "cells": cells, "metadata": metadata}
@@ -86,7 +94,7 @@ def put_questions(lesson):
     number = hashlib.sha256(str(len(cells)).encode()).hexdigest()[:8]
     cells.append({"cell_type": "markdown", "id": number, "metadata": {}, "source": source.splitlines(keepends=True)})
     text = json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    replace_file(Path(lesson), text.encode())
+    write_atomically(Path(lesson), text.encode())
 
 
 def build(solutions, exercises, texts):
@@ -104,11 +112,13 @@ def build(solutions, exercises, texts):
         if not source.exists():
             raise CourseError(f"There is no {source}: run the command in the repository.")
         notebook = json.loads(source.read_text(encoding="utf-8"))
-        kept = {step: {"hints": cells["hints"], "solution": cells["solution"], "starter": cells["starter"]}
-                for step, cells in read_steps(notebook, find_exercise(name)).items()}
-        replace_file(Path(texts) / f"{name}.json", (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
+        kept = {
+            step: {"hints": cells["hints"], "solution": cells["solution"], "starter": cells["starter"]}
+            for step, cells in read_steps(notebook, find_exercise(name)).items()
+        }
+        write_atomically(Path(texts) / f"{name}.json", (json.dumps(kept, indent=1, ensure_ascii=False) + "\n").encode())
         starter = Path(exercises) / f"{name}.ipynb"
-        replace_file(starter, (json.dumps(make_starter(notebook), indent=1, ensure_ascii=False) + "\n").encode())
+        write_atomically(starter, (json.dumps(make_starter(notebook), indent=1, ensure_ascii=False) + "\n").encode())
         nbdev_clean(fname=str(starter))
 
 

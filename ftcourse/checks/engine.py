@@ -13,7 +13,12 @@ from . import progress
 
 RIGHT, WRONG, ERROR, NOT_ATTEMPTED = "right", "wrong", "error", "not attempted"
 OUTCOMES = (RIGHT, WRONG, ERROR, NOT_ATTEMPTED)
-_COLOURS = {RIGHT: "#009E73", WRONG: "#D55E00", ERROR: "#CC79A7", NOT_ATTEMPTED: "#56B4E9"}  # beside the word, never alone
+_COLOURS = {
+    RIGHT: "#009E73",
+    WRONG: "#D55E00",
+    ERROR: "#CC79A7",
+    NOT_ATTEMPTED: "#56B4E9",
+}  # beside the word, never alone
 TEXTS = Path(__file__).parent / "texts"  # written by build
 
 
@@ -48,8 +53,10 @@ class Outcome:
 
     def _repr_html_(self):
         colour, message = _COLOURS[self.outcome], html.escape(self.message)
-        return (f'<div role="status" style="border-left: 6px solid {colour}; padding: .4em .8em">'
-                f"<strong>{html.escape(self.title)}: {self.outcome}.</strong> {message}</div>")
+        return (
+            f'<div role="status" style="border-left: 6px solid {colour}; padding: .4em .8em">'
+            f"<strong>{html.escape(self.title)}: {self.outcome}.</strong> {message}</div>"
+        )
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,11 @@ class Exercise:
 
     def step(self, title):
         """Make a `Step` of a function that checks a learner's answers; the function's name is the step's."""
+
         def register(check):
             self.steps[check.__name__] = Step(self, check.__name__, title, check)
             return self.steps[check.__name__]
+
         return register
 
     def texts(self):
@@ -99,13 +108,19 @@ class Step:
                 raise _NotAttempted
             outcome, message = RIGHT, self._check(*answers)
         except _NotAttempted:
-            outcome, message = NOT_ATTEMPTED, "Put your own code in the place of the three dots, and run both cells again."
+            outcome, message = (
+                NOT_ATTEMPTED,
+                "Put your own code in the place of the three dots, and run both cells again.",
+            )
         except Wrong as error:
             outcome, message = WRONG, str(error)
         except _Failed as error:
             outcome, message = ERROR, str(error)
         except Exception as error:  # an answer of a kind that the check did not foresee
-            outcome, message = ERROR, f"The check can't read your answer ({_name(error)}). Compare what it is with what the step asks for."
+            outcome, message = (
+                ERROR,
+                f"The check can't read your answer ({_name(error)}). Compare what it is with what the step asks for.",
+            )
         return Outcome(outcome, message, self.title)
 
     def check(self, *answers):
@@ -184,5 +199,7 @@ def _name(error):
 def _place(error, function):
     """Return the line of the learner's own code in which an exception came, as far as it can be told."""
     code = getattr(getattr(function, "forward", function), "__code__", None)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename
+    ]
     return f", in the line `{frames[-1].line}`" if frames and frames[-1].line else ""

@@ -70,7 +70,8 @@ def rows(exercises):
     notes = load()
     return [
         (exercise.name, step.title, *_outcome(notes.get(exercise.name, {}).get(name)))
-        for exercise in exercises for name, step in exercise.steps.items()
+        for exercise in exercises
+        for name, step in exercise.steps.items()
     ]
 
 
@@ -79,13 +80,15 @@ def _outcome(noted):
 
 
 def _write(notes):
-    from ..lab import replace_file
+    from ..files import write_atomically
 
     try:
-        replace_file(path(), json.dumps(notes, indent=1).encode())
+        write_atomically(path(), json.dumps(notes, indent=1).encode())
     except OSError as error:
-        raise CourseError(f"The progress can't be kept in {path()} ({error.strerror}). Name another file in the "
-                          "environment variable FTCOURSE_PROGRESS.") from error
+        raise CourseError(
+            f"The progress can't be kept in {path()} ({error.strerror}). Name another file in the "
+            "environment variable FTCOURSE_PROGRESS."
+        ) from error
 
 
 def _locked():
@@ -95,6 +98,8 @@ def _locked():
     try:
         path().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CourseError(f"There can be no folder {path().parent} ({error.strerror}). Name another file in the "
-                          "environment variable FTCOURSE_PROGRESS.") from error
+        raise CourseError(
+            f"There can be no folder {path().parent} ({error.strerror}). Name another file in the "
+            "environment variable FTCOURSE_PROGRESS."
+        ) from error
     return FileLock(f"{path()}.lock")

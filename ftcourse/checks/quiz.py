@@ -39,8 +39,11 @@ class Question:
     __repr__ = __str__
 
     def _repr_html_(self):
-        options = "\n".join(f"<details><summary>{chr(ord('a') + number)}) {html.escape(option['text'])}</summary>"
-                            f"<p>{html.escape(_feedback(option))}</p></details>" for number, option in enumerate(self.options))
+        options = "\n".join(
+            f"<details><summary>{chr(ord('a') + number)}) {html.escape(option['text'])}</summary>"
+            f"<p>{html.escape(_feedback(option))}</p></details>"
+            for number, option in enumerate(self.options)
+        )
         return f"<p><strong>{html.escape(self.text)}</strong></p>\n{options}"
 
 

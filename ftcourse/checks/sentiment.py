@@ -13,7 +13,11 @@ def _reviews():
     """Reviews of 40 films, some with more sentences than others, those of a film together."""
     from datasets import Dataset
 
-    rows = [(f"sentence {n} on film {film}", (film + n) % 2, f"film {film}") for film in range(40) for n in range(1 + film % 5)]
+    rows = [
+        (f"sentence {n} on film {film}", (film + n) % 2, f"film {film}")
+        for film in range(40)
+        for n in range(1 + film % 5)
+    ]
     return Dataset.from_dict(dict(zip(("text", "label", "film"), zip(*rows))))
 
 
@@ -22,20 +26,34 @@ def split_films(answer):
     reviews = _reviews()
     train, test = _sides(run(answer, reviews, 0.25, 0))
     shared = set(train["film"]) & set(test["film"])
-    require(not shared, f"{len(shared)} films are on both sides, {min(shared, default='')} for one: a model could win by "
-                        "recognising the film. Draw films for the test, not sentences.")
+    require(
+        not shared,
+        f"{len(shared)} films are on both sides, {min(shared, default='')} for one: a model could win by "
+        "recognising the film. Draw films for the test, not sentences.",
+    )
     given, kept = Counter(reviews["text"]), Counter([*train["text"], *test["text"]])
-    require(not kept - given, f"{(kept - given).total()} sentences are there more often than before. Each goes to one side, once.")
-    require(not given - kept, f"{(given - kept).total()} of {len(reviews)} sentences are on neither side: keep them all.")
+    require(
+        not kept - given,
+        f"{(kept - given).total()} sentences are there more often than before. Each goes to one side, once.",
+    )
+    require(
+        not given - kept, f"{(given - kept).total()} of {len(reviews)} sentences are on neither side: keep them all."
+    )
     share = len(test) / len(reviews)
-    require(share < 0.6, f"The test has {share:.0%} of the sentences where 25 % were asked for: are the two sides swapped?")
+    require(
+        share < 0.6, f"The test has {share:.0%} of the sentences where 25 % were asked for: are the two sides swapped?"
+    )
     require(0.1 < share < 0.4, f"The test has {share:.0%} of the sentences where about 25 % were asked for.")
     again = _sides(run(answer, reviews, 0.25, 0))
-    require(list(test["text"]) == list(again[1]["text"]), "The same seed gave two different splits, so that no run can be "
-                                                          "repeated: hand the seed to whatever shuffles.")
+    require(
+        list(test["text"]) == list(again[1]["text"]),
+        "The same seed gave two different splits, so that no run can be repeated: hand the seed to whatever shuffles.",
+    )
     others = [set(_sides(run(answer, reviews, 0.25, seed))[1]["film"]) for seed in (1, 2, 3)]
-    require(any(other != set(test["film"]) for other in others),
-            "Four different seeds gave the same test films: use the seed, or the split depends on the order of the file.")
+    require(
+        any(other != set(test["film"]) for other in others),
+        "Four different seeds gave the same test films: use the seed, or the split depends on the order of the file.",
+    )
     half = len(_sides(run(answer, reviews, 0.5, 0))[1]) / len(reviews)
     require(0.3 < half < 0.7, f"Asked for half, the test has {half:.0%} of the sentences: is test_share used?")
     return f"{len(set(train['film']))} films to train on, {len(set(test['film']))} others to test on, every sentence on one side."
@@ -44,12 +62,16 @@ def split_films(answer):
 def _sides(sides):
     if isinstance(sides, dict):
         sides = sides.get("train"), sides.get("test")
-    require(isinstance(sides, (tuple, list)) and len(sides) == 2,
-            f"Return two data sets, train and test; this is {shown(type(sides).__name__)}.")
+    require(
+        isinstance(sides, (tuple, list)) and len(sides) == 2,
+        f"Return two data sets, train and test; this is {shown(type(sides).__name__)}.",
+    )
     for name, side in zip(("train", "test"), sides):
         columns = getattr(side, "column_names", ())
-        require("film" in columns and "text" in columns,
-                f"The {name} side is no data set with the columns text and film: take rows with reviews.select(numbers).")
+        require(
+            "film" in columns and "text" in columns,
+            f"The {name} side is no data set with the columns text and film: take rows with reviews.select(numbers).",
+        )
         require(len(side), f"The {name} side is empty.")
     return sides
 
@@ -61,22 +83,40 @@ def encode(answer):
     ids, mask = _columns(run(answer, texts, tokenizer, limit))
     require(len(ids) == len(texts), f"{len(texts)} texts went in and {len(ids)} rows came out: one row for each text.")
     longest = max(map(len, ids))
-    require(longest <= limit, f"A row has {longest} tokens though max_length is {limit}: cut it with truncation=True and max_length.")
-    require(tokenizer.pad_token_id not in ids[2], f"A text of one word has {len(ids[2])} tokens, most of them padding. Don't pad "
-                                                  "here: the batch will be padded to its own longest text, which costs far less.")
-    require(all(row[0] == tokenizer.cls_token_id for row in ids),
-            f"The first token is {shown(tokenizer.convert_ids_to_tokens(ids[0])[0])}, not [CLS]: a BERT classifier reads its "
-            "answer there. Leave the special tokens in.")
-    require(all(row[-1] == tokenizer.sep_token_id for row in ids), "A row doesn't end in [SEP]: let the tokenizer cut, not a slice.")
+    require(
+        longest <= limit,
+        f"A row has {longest} tokens though max_length is {limit}: cut it with truncation=True and max_length.",
+    )
+    require(
+        tokenizer.pad_token_id not in ids[2],
+        f"A text of one word has {len(ids[2])} tokens, most of them padding. Don't pad "
+        "here: the batch will be padded to its own longest text, which costs far less.",
+    )
+    require(
+        all(row[0] == tokenizer.cls_token_id for row in ids),
+        f"The first token is {shown(tokenizer.convert_ids_to_tokens(ids[0])[0])}, not [CLS]: a BERT classifier reads its "
+        "answer there. Leave the special tokens in.",
+    )
+    require(
+        all(row[-1] == tokenizer.sep_token_id for row in ids),
+        "A row doesn't end in [SEP]: let the tokenizer cut, not a slice.",
+    )
     for text, row in zip(texts, ids):
         words = text.split()[: limit - 2]
         found = tokenizer.convert_ids_to_tokens(row)[1:-1]
-        require(len(found) >= len(words), f"{text!r} became {len(found)} words where {len(words)} fit: it was cut too early.")
+        require(
+            len(found) >= len(words),
+            f"{text!r} became {len(found)} words where {len(words)} fit: it was cut too early.",
+        )
         require(found == words, f"{text!r} became {' '.join(found)!r}: each row must hold the tokens of its own text.")
-    require([list(row) for row in mask] == [[1] * len(row) for row in ids],
-            f"attention_mask is {shown(mask)}: it is 1 for every token here, as there is no padding yet.")
+    require(
+        [list(row) for row in mask] == [[1] * len(row) for row in ids],
+        f"attention_mask is {shown(mask)}: it is 1 for every token here, as there is no padding yet.",
+    )
     longer = _columns(run(answer, texts, tokenizer, 10))[0]
-    require(len(longer[1]) == 10, f"With max_length 10 the longest row has {len(longer[1])} tokens: is max_length used?")
+    require(
+        len(longer[1]) == 10, f"With max_length 10 the longest row has {len(longer[1])} tokens: is max_length used?"
+    )
     return f"Rows of {', '.join(str(len(row)) for row in ids)} tokens, cut at {limit} and not padded."
 
 
@@ -87,8 +127,10 @@ def _columns(encoded):
             rows = encoded[name]
             columns.append([[int(token) for token in row] for row in rows])
         except (KeyError, TypeError, IndexError, ValueError):
-            raise Wrong(f"There is no list of rows called {name} in what came back ({shown(encoded)}): "
-                        "return what the tokenizer returns.") from None
+            raise Wrong(
+                f"There is no list of rows called {name} in what came back ({shown(encoded)}): "
+                "return what the tokenizer returns."
+            ) from None
     return columns
 
 
@@ -97,40 +139,66 @@ def make_collator(answer):
     import torch
 
     tokenizer = tiny.tokenizer()
-    features = [{"input_ids": ids, "attention_mask": [1] * len(ids), "label": label}
-                for ids, label in (([2, 5, 3], 1), ([2, 5, 6, 7, 3], 0), ([2, 3], 1))]
+    features = [
+        {"input_ids": ids, "attention_mask": [1] * len(ids), "label": label}
+        for ids, label in (([2, 5, 3], 1), ([2, 5, 6, 7, 3], 0), ([2, 3], 1))
+    ]
     collator = run(answer, tokenizer)
     require(callable(collator), f"A collator is a function from a list of rows to a batch; this is {shown(collator)}.")
-    clues = {"expected sequence of length": "The rows are of different lengths, and this collator doesn't pad them.",
-             "should have the same length": "The rows are of different lengths: they must be padded first."}
+    clues = {
+        "expected sequence of length": "The rows are of different lengths, and this collator doesn't pad them.",
+        "should have the same length": "The rows are of different lengths: they must be padded first.",
+    }
     batch = run(collator, features, clues=clues)
     for name in ("input_ids", "attention_mask", "labels"):
-        require(name in batch, f"The batch has {', '.join(batch)} but no {name}." + (
-            " A model of transformers looks for its labels under that name." if name == "labels" else ""))
-        require(isinstance(batch[name], torch.Tensor), f"{name} is of type {type(batch[name]).__name__}: a model takes tensors.")
+        require(
+            name in batch,
+            f"The batch has {', '.join(batch)} but no {name}."
+            + (" A model of transformers looks for its labels under that name." if name == "labels" else ""),
+        )
+        require(
+            isinstance(batch[name], torch.Tensor),
+            f"{name} is of type {type(batch[name]).__name__}: a model takes tensors.",
+        )
     ids, mask, labels = batch["input_ids"], batch["attention_mask"], batch["labels"]
     require(ids.shape[0] == 3, f"Three rows went in and {ids.shape[0]} came out.")
-    require(ids.shape[1] <= 8, f"The batch is {ids.shape[1]} tokens wide though its longest row has 5: pad to the longest, or most "
-                               "of the arithmetic is spent on padding.")
+    require(
+        ids.shape[1] <= 8,
+        f"The batch is {ids.shape[1]} tokens wide though its longest row has 5: pad to the longest, or most "
+        "of the arithmetic is spent on padding.",
+    )
     for row, feature in zip(ids.tolist(), features):
         length = len(feature["input_ids"])
-        require(row[:length] == feature["input_ids"], f"The row {feature['input_ids']} became {row}: the tokens come first and "
-                                                      "stay as they are, the padding follows.")
-        require(set(row[length:]) <= {tokenizer.pad_token_id}, f"The row {feature['input_ids']} became {row}: fill it with "
-                                                               f"the tokenizer's padding, {tokenizer.pad_token_id}.")
+        require(
+            row[:length] == feature["input_ids"],
+            f"The row {feature['input_ids']} became {row}: the tokens come first and "
+            "stay as they are, the padding follows.",
+        )
+        require(
+            set(row[length:]) <= {tokenizer.pad_token_id},
+            f"The row {feature['input_ids']} became {row}: fill it with "
+            f"the tokenizer's padding, {tokenizer.pad_token_id}.",
+        )
     lengths = [len(feature["input_ids"]) for feature in features]
-    require(mask.tolist() == [[int(i < length) for i in range(ids.shape[1])] for length in lengths],
-            "attention_mask must be 1 on tokens and 0 on padding: else the model reads the padding as text.")
-    require(labels.dtype == torch.long, f"The labels are {labels.dtype}: with float labels BERT takes the task for another one. "
-                                        "Classes are whole numbers, torch.long.")
+    require(
+        mask.tolist() == [[int(i < length) for i in range(ids.shape[1])] for length in lengths],
+        "attention_mask must be 1 on tokens and 0 on padding: else the model reads the padding as text.",
+    )
+    require(
+        labels.dtype == torch.long,
+        f"The labels are {labels.dtype}: with float labels BERT takes the task for another one. "
+        "Classes are whole numbers, torch.long.",
+    )
     require(labels.tolist() == [1, 0, 1], f"The labels 1, 0, 1 became {labels.tolist()}.")
     try:
         second = collator(features)
     except Exception:
         second = {}
-    require("labels" in second and second["labels"].tolist() == [1, 0, 1],
-            "The same rows a second time gave another batch: your collator changes the rows that it is given, and in the second "
-            "epoch they come again. Copy before you pop.")
+    require(
+        "labels" in second and second["labels"].tolist() == [1, 0, 1],
+        "The same rows a second time gave another batch: your collator changes the rows that it is given, and in the second "
+        "epoch they come again. Copy before you pop.",
+    )
     return f"A batch of shape {tuple(ids.shape)}, with {int((mask == 0).sum())} places of padding that the model will not read."
 
 
@@ -145,7 +213,10 @@ def compute_metrics(answer):
         labels = np.array([0] * 14 + [1] * 5 + [2] * 4 * (classes - 2))
         logits = generator.normal(size=(len(labels), classes)).round(2) + 1.2 * np.eye(classes)[labels] + 0.6
         metrics = run(answer, EvalPrediction(logits, labels))
-        require(isinstance(metrics, dict), f"The Trainer needs a dictionary from names to numbers; this is {shown(metrics)}.")
+        require(
+            isinstance(metrics, dict),
+            f"The Trainer needs a dictionary from names to numbers; this is {shown(metrics)}.",
+        )
         for name in ("accuracy", "f1"):
             require(name in metrics, f"There is no {name!r} among {shown(list(metrics))}.")
         guesses = logits.argmax(-1)
@@ -159,17 +230,28 @@ def _compare(metrics, truth, labels, guesses, classes):
 
     got = {name: float(metrics[name]) for name in truth}
     for name, value in got.items():
-        require(abs(value - 100 * truth[name]) > 0.01, f"{name} is {value:.2f}: give a share between 0 and 1, {truth[name]:.4f}.")
-    require(abs(got["accuracy"] - truth["accuracy"]) < 1e-6,
-            f"For {len(labels)} rows of {classes} classes your accuracy is {got['accuracy']:.4f}; it is {truth['accuracy']:.4f}. The "
-            "guess is the class with the largest logit of its row, argmax(axis=-1); a logit is not a probability.")
-    usual = {average: f1_score(labels, guesses, average=average, labels=[1] if average == "binary" else None, zero_division=0)
-             for average in ("micro", "weighted")}
+        require(
+            abs(value - 100 * truth[name]) > 0.01,
+            f"{name} is {value:.2f}: give a share between 0 and 1, {truth[name]:.4f}.",
+        )
+    require(
+        abs(got["accuracy"] - truth["accuracy"]) < 1e-6,
+        f"For {len(labels)} rows of {classes} classes your accuracy is {got['accuracy']:.4f}; it is {truth['accuracy']:.4f}. The "
+        "guess is the class with the largest logit of its row, argmax(axis=-1); a logit is not a probability.",
+    )
+    usual = {
+        average: f1_score(
+            labels, guesses, average=average, labels=[1] if average == "binary" else None, zero_division=0
+        )
+        for average in ("micro", "weighted")
+    }
     usual["binary"] = f1_score(labels == 1, guesses == 1)
     took = next((average for average, value in usual.items() if abs(got["f1"] - value) < 1e-6), None)
     if abs(got["f1"] - truth["f1"]) > 1e-6:
         why = f"That is the {took} average" if took else "That is not the mean of the classes' F1"
-        raise Wrong(f"Your f1 is {got['f1']:.4f}; the macro average is {truth['f1']:.4f}. {why}; macro counts each class alike.")
+        raise Wrong(
+            f"Your f1 is {got['f1']:.4f}; the macro average is {truth['f1']:.4f}. {why}; macro counts each class alike."
+        )
 
 
 @exercise.step("Step 5, the Trainer")
@@ -184,29 +266,51 @@ def build_trainer(answer):
         trainer = run(answer, *arguments)
         require(isinstance(trainer, Trainer), f"Return the Trainer itself; this is {shown(trainer)}.")
         rate, epochs = trainer.args.learning_rate, trainer.args.num_train_epochs
-        require(1e-6 <= rate <= 1e-3, f"The learning rate is {rate:g}. Fine-tuning bends pretrained weights a little: between 1e-5 "
-                                      "and 5e-4; more would destroy them, less would leave the new head as it is.")
+        require(
+            1e-6 <= rate <= 1e-3,
+            f"The learning rate is {rate:g}. Fine-tuning bends pretrained weights a little: between 1e-5 "
+            "and 5e-4; more would destroy them, less would leave the new head as it is.",
+        )
         size = trainer.args.per_device_train_batch_size
         require(size >= 1, f"A batch has {size} rows: with none nothing is trained; 8 to 64 are usual.")
         require(0 < epochs <= 10, f"It would train for {epochs:g} epochs: one to five are usual.")
-        require(trainer.args.output_dir == folder, f"Checkpoints would go to {trainer.args.output_dir!r}, not to output_dir.")
-        trainer = run(answer, *arguments, max_steps=3, learning_rate=1e-3, per_device_train_batch_size=4, disable_tqdm=True)
-        require(trainer.args.max_steps == 3, "max_steps=3 was given and is not in the arguments: pass **training on to "
-                                             "TrainingArguments, and let it win over your own.")
+        require(
+            trainer.args.output_dir == folder,
+            f"Checkpoints would go to {trainer.args.output_dir!r}, not to output_dir.",
+        )
+        trainer = run(
+            answer, *arguments, max_steps=3, learning_rate=1e-3, per_device_train_batch_size=4, disable_tqdm=True
+        )
+        require(
+            trainer.args.max_steps == 3,
+            "max_steps=3 was given and is not in the arguments: pass **training on to "
+            "TrainingArguments, and let it win over your own.",
+        )
         require(trainer.args.learning_rate == 1e-3, "The learning_rate of **training must win over your own.")
-        require(trainer.train_dataset is not None and len(trainer.train_dataset) == 16,
-                "The Trainer trains on another data set than train_dataset.")
-        require(trainer.eval_dataset is not None, "The Trainer has no eval_dataset, so you would never see how it does on unseen films.")
-        require(len(trainer.eval_dataset) == 6, "The Trainer would be judged on the sentences that it trains on: pass "
-                                                "eval_dataset, the unseen ones.")
+        require(
+            trainer.train_dataset is not None and len(trainer.train_dataset) == 16,
+            "The Trainer trains on another data set than train_dataset.",
+        )
+        require(
+            trainer.eval_dataset is not None,
+            "The Trainer has no eval_dataset, so you would never see how it does on unseen films.",
+        )
+        require(
+            len(trainer.eval_dataset) == 6,
+            "The Trainer would be judged on the sentences that it trains on: pass eval_dataset, the unseen ones.",
+        )
         metrics = run(trainer.evaluate)
-        require("eval_accuracy" in metrics, f"Evaluating gives {', '.join(metrics)} and no accuracy: pass compute_metrics.")
+        require(
+            "eval_accuracy" in metrics, f"Evaluating gives {', '.join(metrics)} and no accuracy: pass compute_metrics."
+        )
         before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
         run(trainer.train)
     moved = {name for name, weights in model.named_parameters() if not torch.equal(weights, before[name])}
     require(any("classifier" in name for name in moved), "After three steps the head is as it was: it must be trained.")
-    require(any("encoder.layer.0" in name for name in moved),
-            "After three steps the body is as it was: it is frozen. Here all weights are fine-tuned.")
+    require(
+        any("encoder.layer.0" in name for name in moved),
+        "After three steps the body is as it was: it is frozen. Here all weights are fine-tuned.",
+    )
     return f"It trains body and head, at a learning rate of {rate:g} for {epochs:g} epochs, and is judged on unseen sentences."
 
 
@@ -214,7 +318,9 @@ def _rows():
     from datasets import Dataset
 
     ids = [[2, *(4 + (3 * n + k) % 15 for k in range(1 + n % 4)), 3] for n in range(22)]
-    return Dataset.from_dict({"input_ids": ids, "attention_mask": [[1] * len(row) for row in ids], "label": [n % 2 for n in range(22)]})
+    return Dataset.from_dict(
+        {"input_ids": ids, "attention_mask": [[1] * len(row) for row in ids], "label": [n % 2 for n in range(22)]}
+    )
 
 
 def _pad():
@@ -232,15 +338,20 @@ def _count(eval_pred):
 def predict(answer):
     import torch
 
-    tokenizer, texts = tiny.tokenizer(), ["the plot is never less than gripping", "dull", "a warm story", "what a dull dull film", "the " * 150]
+    tokenizer, texts = (
+        tiny.tokenizer(),
+        ["the plot is never less than gripping", "dull", "a warm story", "what a dull dull film", "the " * 150],
+    )
     model = tiny.encoder(dropout=0.3, seed=6)  # says pan to two of them, praise to two
     truth = []
     for text in texts:
         with torch.no_grad():
             batch = tokenizer(text, truncation=True, return_tensors="pt")
             truth.append(model(**batch).logits[0].softmax(-1).tolist())
-    clues = dict.fromkeys(("index out of range", "must match the size", "expanded size"),
-                          "A text is longer than the model can read: cut it with truncation=True.")
+    clues = dict.fromkeys(
+        ("index out of range", "must match the size", "expanded size"),
+        "A text is longer than the model can read: cut it with truncation=True.",
+    )
     model.train()  # as a Trainer leaves it
     rows = _labelled(run(answer, texts, model, tokenizer, clues=clues), texts)
     model.train()
@@ -250,24 +361,39 @@ def predict(answer):
     for text, row, chances in zip(texts, rows, truth):
         label, chance = row["label"], float(row["probability"])
         require(label in names, f"The label of {text!r} is {shown(label)}: give its name, from model.config.id2label.")
-        require(0 <= chance <= 1, f"The probability of {text!r} is {chance:.3f}: a logit is none; softmax makes one of it.")
+        require(
+            0 <= chance <= 1, f"The probability of {text!r} is {chance:.3f}: a logit is none; softmax makes one of it."
+        )
         best = max(chances)
         if abs(chance - best) < 1e-3 and label == names[chances.index(best)]:
             continue
         if any(abs(chance - max(other)) < 1e-3 for other in truth):
-            raise Wrong(f"{text!r} got the answer of another text or another class ({label}, {chance:.3f}): give the likeliest "
-                        "class of each text, in the order of the texts.")
+            raise Wrong(
+                f"{text!r} got the answer of another text or another class ({label}, {chance:.3f}): give the likeliest "
+                "class of each text, in the order of the texts."
+            )
         if abs(chance - min(chances)) < 1e-3:
-            raise Wrong(f"For {text!r} you give {chance:.3f}, the probability of the other class: take that of the label you name.")
-        raise Wrong(f"For {text!r} you give {label} with {chance:.3f}; alone, it gets {names[chances.index(best)]} with {best:.3f}. "
-                    "Either the padding is read as text (pass attention_mask), or it isn't the softmax over the classes.")
-    return "; ".join(f"{text!r} {row['label']} {row['probability']:.2f}" for text, row in zip(texts[:2], rows)) + ": alone or in a batch."
+            raise Wrong(
+                f"For {text!r} you give {chance:.3f}, the probability of the other class: take that of the label you name."
+            )
+        raise Wrong(
+            f"For {text!r} you give {label} with {chance:.3f}; alone, it gets {names[chances.index(best)]} with {best:.3f}. "
+            "Either the padding is read as text (pass attention_mask), or it isn't the softmax over the classes."
+        )
+    return (
+        "; ".join(f"{text!r} {row['label']} {row['probability']:.2f}" for text, row in zip(texts[:2], rows))
+        + ": alone or in a batch."
+    )
 
 
 def _labelled(rows, texts):
-    require(isinstance(rows, list) and len(rows) == len(texts),
-            f"Return a list with one entry a text, {len(texts)} here; this is {shown(rows)}.")
+    require(
+        isinstance(rows, list) and len(rows) == len(texts),
+        f"Return a list with one entry a text, {len(texts)} here; this is {shown(rows)}.",
+    )
     for row in rows:
-        require(isinstance(row, dict) and {"label", "probability"} <= set(row),
-                f'An entry is {shown(row)}: write a dictionary, {{"label": ..., "probability": ...}}.')
+        require(
+            isinstance(row, dict) and {"label", "probability"} <= set(row),
+            f'An entry is {shown(row)}: write a dictionary, {{"label": ..., "probability": ...}}.',
+        )
     return rows

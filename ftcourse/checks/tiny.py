@@ -1,6 +1,22 @@
 """Models and a tokenizer of a few thousand numbers, random and made in an instant, to try a learner's code on."""
 
-WORDS = ("a", "dull", "film", "warm", "story", "the", "plot", "is", "never", "less", "than", "gripping", "what", "shop", "you")
+WORDS = (
+    "a",
+    "dull",
+    "film",
+    "warm",
+    "story",
+    "the",
+    "plot",
+    "is",
+    "never",
+    "less",
+    "than",
+    "gripping",
+    "what",
+    "shop",
+    "you",
+)
 
 
 def tokenizer(words=WORDS):
@@ -25,9 +41,17 @@ def encoder(labels=("pan", "praise"), dropout=0.0, seed=0):
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(
-        vocab_size=4 + len(WORDS), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=128, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
-        initializer_range=0.5, pad_token_id=0, id2label=dict(enumerate(labels)),
+        vocab_size=4 + len(WORDS),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=128,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        initializer_range=0.5,
+        pad_token_id=0,
+        id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},
     )
     with torch.random.fork_rng():  # the learner's own random numbers stay as they are
@@ -41,9 +65,18 @@ def decoder(seed=0):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=32, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=64, tie_word_embeddings=False, initializer_range=0.3,
-        bos_token_id=1, eos_token_id=2, pad_token_id=0,
+        vocab_size=32,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=64,
+        tie_word_embeddings=False,
+        initializer_range=0.3,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

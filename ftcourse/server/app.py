@@ -24,14 +24,17 @@ from .supervisor import Supervisor
 
 UNFINISHED = ("validating_files", "queued", "running", "paused")
 UPLOADS = Literal["fine-tune", "assistants", "batch", "user_data", "vision"]
-ERRORS = {status: {"model": schemas.Error, "description": text} for status, text in (
-    (400, "A value is wrong, or the object's state does not allow it"),
-    (401, "The key is missing or wrong"),
-    (403, "The organisation may not do this"),
-    (404, "There is no such object"),
-    (405, "There is no such method here"),
-    (413, "The request is too large"),
-)}
+ERRORS = {
+    status: {"model": schemas.Error, "description": text}
+    for status, text in (
+        (400, "A value is wrong, or the object's state does not allow it"),
+        (401, "The key is missing or wrong"),
+        (403, "The organisation may not do this"),
+        (404, "There is no such object"),
+        (405, "There is no such method here"),
+        (413, "The request is too large"),
+    )
+}
 bearer = HTTPBearer(auto_error=False, description="The key that `ftcourse serve` prints.")
 
 Limit = Annotated[int, Query(ge=0, le=100)]
@@ -60,8 +63,14 @@ def create_app(settings):
         supervisor.stop()
         engine.stop()
 
-    app = FastAPI(title="ftcourse fine-tuning service", version=__version__, docs_url=None, redoc_url=None,
-                  lifespan=lifespan, description="The part of OpenAI's API that fine-tuning needs, on this machine.")
+    app = FastAPI(
+        title="ftcourse fine-tuning service",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        description="The part of OpenAI's API that fine-tuning needs, on this machine.",
+    )
     app.state.store, app.state.supervisor, app.state.engine, app.state.settings = store, supervisor, engine, settings
     app.add_exception_handler(HTTPException, lambda request, error: respond(error))
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -85,8 +94,11 @@ def organisation(request: Request, given: Annotated[HTTPAuthorizationCredentials
         if hmac.compare_digest(known.encode(), key):
             found = org
     if found is None:
-        raise ApiError(401, "The API key is missing or wrong: set OPENAI_API_KEY to the key that `ftcourse serve` "
-                            "printed.", code="invalid_api_key")
+        raise ApiError(
+            401,
+            "The API key is missing or wrong: set OPENAI_API_KEY to the key that `ftcourse serve` printed.",
+            code="invalid_api_key",
+        )
     return found
 
 
@@ -104,13 +116,18 @@ def _page(store, kind, org, parent="", **options):
     try:
         return store.page(kind, org, parent, **options)
     except KeyError:
-        raise ApiError(400, f"There is no object '{options['after']}' to begin after.", "after",
-                       "invalid_value") from None
+        raise ApiError(
+            400, f"There is no object '{options['after']}' to begin after.", "after", "invalid_value"
+        ) from None
 
 
 def _with_ends(data, has_more):
-    return {"data": data, "has_more": has_more, "first_id": data[0]["id"] if data else None,
-            "last_id": data[-1]["id"] if data else None}
+    return {
+        "data": data,
+        "has_more": has_more,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+    }
 
 
 # --- Files -----------------------------------------------------------------------------------------------------------
@@ -141,13 +158,19 @@ def _add_files(app):
         return store.add_file(file.file, file.filename or "file", purpose, org, expires_at)
 
     @app.get("/v1/files", response_model=schemas.FilePage, responses=ERRORS, tags=["Files"])
-    def list_files(org: Org, after: After = None, limit: Annotated[int, Query(ge=0, le=10000)] = 10000,
-                   order: Literal["asc", "desc"] = "desc", purpose: str | None = None):
+    def list_files(
+        org: Org,
+        after: After = None,
+        limit: Annotated[int, Query(ge=0, le=10000)] = 10000,
+        order: Literal["asc", "desc"] = "desc",
+        purpose: str | None = None,
+    ):
         """List the files."""
         drop_expired(org)
         fields = {"purpose": purpose} if purpose else None
-        return _with_ends(*_page(store, "file", org, after=after, limit=limit, newest_first=order == "desc",
-                                 fields=fields))
+        return _with_ends(
+            *_page(store, "file", org, after=after, limit=limit, newest_first=order == "desc", fields=fields)
+        )
 
     def find(id, org):
         drop_expired(org)
@@ -158,8 +181,12 @@ def _add_files(app):
         """Retrieve what is known about a file."""
         return find(id, org).object
 
-    @app.get("/v1/files/{id}/content", response_class=FileResponse, tags=["Files"],
-             responses=ERRORS | {200: {"content": {"application/octet-stream": {}}, "description": "The content"}})
+    @app.get(
+        "/v1/files/{id}/content",
+        response_class=FileResponse,
+        tags=["Files"],
+        responses=ERRORS | {200: {"content": {"application/octet-stream": {}}, "description": "The content"}},
+    )
     def retrieve_file_content(org: Org, id: str):
         """Retrieve the content of a file."""
         return FileResponse(store.content(find(id, org).id), media_type="application/octet-stream")
@@ -182,33 +209,66 @@ def _add_jobs(app):
     def create_job(org: Org, body: schemas.JobRequest):
         """Create a fine-tuning job."""
         if settings.closed_organisation:
-            raise ApiError(403, "Fine-tuning is not available to your organization. (This service was started with "
-                                "--closed-organisation, to show what OpenAI answers.)", code="training_not_available")
+            raise ApiError(
+                403,
+                "Fine-tuning is not available to your organization. (This service was started with "
+                "--closed-organisation, to show what OpenAI answers.)",
+                code="training_not_available",
+            )
         method = body.method or schemas.Method(type="supervised")
         if method.type != "supervised":
-            raise ApiError(400, f"The method '{method.type}' is not built here: use 'supervised'.", "method.type",
-                           "unsupported_method")
+            raise ApiError(
+                400,
+                f"The method '{method.type}' is not built here: use 'supervised'.",
+                "method.type",
+                "unsupported_method",
+            )
         if body.hyperparameters and body.method:
             if method.supervised and method.supervised.hyperparameters not in (None, body.hyperparameters):
-                raise ApiError(400, "'hyperparameters' and 'method.supervised.hyperparameters' differ: give the second "
-                                    "alone.", "hyperparameters", "invalid_value")
-        hyperparameters = (method.supervised and method.supervised.hyperparameters or body.hyperparameters
-                           or schemas.Hyperparameters()).model_dump()
+                raise ApiError(
+                    400,
+                    "'hyperparameters' and 'method.supervised.hyperparameters' differ: give the second alone.",
+                    "hyperparameters",
+                    "invalid_value",
+                )
+        hyperparameters = (
+            method.supervised and method.supervised.hyperparameters or body.hyperparameters or schemas.Hyperparameters()
+        ).model_dump()
         base, adapter = _find_model(app, body.model, org)
-        files = {name: _training_file(store, getattr(body, name), org, name)
-                 for name in ("training_file", "validation_file") if getattr(body, name)}
+        files = {
+            name: _training_file(store, getattr(body, name), org, name)
+            for name in ("training_file", "validation_file")
+            if getattr(body, name)
+        }
         job = {
-            "id": new_id("ftjob-"), "object": "fine_tuning.job", "created_at": now(), "error": None,
-            "fine_tuned_model": None, "finished_at": None, "hyperparameters": hyperparameters, "model": body.model,
-            "organization_id": org, "result_files": [],
-            "seed": random.randrange(2**31) if body.seed is None else body.seed, "status": "validating_files",
-            "trained_tokens": None, "training_file": body.training_file, "validation_file": body.validation_file,
-            "estimated_finish": None, "integrations": [], "metadata": body.metadata,
+            "id": new_id("ftjob-"),
+            "object": "fine_tuning.job",
+            "created_at": now(),
+            "error": None,
+            "fine_tuned_model": None,
+            "finished_at": None,
+            "hyperparameters": hyperparameters,
+            "model": body.model,
+            "organization_id": org,
+            "result_files": [],
+            "seed": random.randrange(2**31) if body.seed is None else body.seed,
+            "status": "validating_files",
+            "trained_tokens": None,
+            "training_file": body.training_file,
+            "validation_file": body.validation_file,
+            "estimated_finish": None,
+            "integrations": [],
+            "metadata": body.metadata,
             "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
             "user_provided_suffix": body.suffix,
         }
-        private = {"base": base, "source": settings.models[base], "adapter": adapter, "attempts": 0,
-                   "name": f"ft:{base}:{org}:{body.suffix or ''}:{new_id('', 8)}"}
+        private = {
+            "base": base,
+            "source": settings.models[base],
+            "adapter": adapter,
+            "attempts": 0,
+            "name": f"ft:{base}:{org}:{body.suffix or ''}:{new_id('', 8)}",
+        }
         _keep_files(store, job["id"], files)
         with store.transaction():
             store.add("job", job, org, private=private)
@@ -219,14 +279,31 @@ def _add_jobs(app):
         supervisor.wake()
         return job
 
-    @app.get("/v1/fine_tuning/jobs", response_model=schemas.JobPage, **route, openapi_extra={"parameters": [{
-        "name": "metadata", "in": "query", "style": "deepObject", "explode": True, "required": False,
-        "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-        "description": "Only jobs with these metadata, as metadata[key]=value."}]})
+    @app.get(
+        "/v1/fine_tuning/jobs",
+        response_model=schemas.JobPage,
+        **route,
+        openapi_extra={
+            "parameters": [
+                {
+                    "name": "metadata",
+                    "in": "query",
+                    "style": "deepObject",
+                    "explode": True,
+                    "required": False,
+                    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "description": "Only jobs with these metadata, as metadata[key]=value.",
+                }
+            ]
+        },
+    )
     def list_jobs(org: Org, request: Request, after: After = None, limit: Limit = 20):
         """List the jobs, newest first."""
-        metadata = {key[9:-1]: value for key, value in request.query_params.items()
-                    if key.startswith("metadata[") and key.endswith("]")}
+        metadata = {
+            key[9:-1]: value
+            for key, value in request.query_params.items()
+            if key.startswith("metadata[") and key.endswith("]")
+        }
         data, has_more = _page(store, "job", org, after=after, limit=limit, metadata=metadata)
         return {"data": data, "has_more": has_more}
 
@@ -243,8 +320,12 @@ def _add_jobs(app):
                 store.add_event(id, message)
             job = store.get("job", id).object
         if job["status"] != status:
-            raise ApiError(400, f"The job {id} is {job['status']}: only a job that is {' or '.join(expect)} can become "
-                                f"{status}.", "id", "invalid_job_state")
+            raise ApiError(
+                400,
+                f"The job {id} is {job['status']}: only a job that is {' or '.join(expect)} can become {status}.",
+                "id",
+                "invalid_job_state",
+            )
         supervisor.wake()
         return job
 
@@ -284,8 +365,12 @@ def _training_file(store, id, org, param):
     if row is None:
         raise ApiError(400, f"invalid {param}: No such File object: {id}", param, "invalid_value")
     if row.object["purpose"] != "fine-tune":
-        raise ApiError(400, f"invalid {param}: {id} has the purpose '{row.object['purpose']}': upload it with the "
-                            "purpose 'fine-tune'.", param, "invalid_value")
+        raise ApiError(
+            400,
+            f"invalid {param}: {id} has the purpose '{row.object['purpose']}': upload it with the purpose 'fine-tune'.",
+            param,
+            "invalid_value",
+        )
     return store.content(row.id)
 
 
@@ -309,16 +394,22 @@ def _find_model(app, name, org):
         return name, None
     row = app.state.store.get("model", name, org)
     if row is None or row.private["base"] not in app.state.settings.models:
-        raise ApiError(404, f"The model '{name}' does not exist or you do not have access to it. The base models here "
-                            f"are: {', '.join(app.state.settings.models)}.", "model", "model_not_found")
+        raise ApiError(
+            404,
+            f"The model '{name}' does not exist or you do not have access to it. The base models here "
+            f"are: {', '.join(app.state.settings.models)}.",
+            "model",
+            "model_not_found",
+        )
     return row.private["base"], row.private["folder"]
 
 
 def _add_models(app):
     store, settings = app.state.store, app.state.settings
     started = now()
-    base_models = [{"id": name, "object": "model", "created": started, "owned_by": "ftcourse"}
-                   for name in settings.models]
+    base_models = [
+        {"id": name, "object": "model", "created": started, "owned_by": "ftcourse"} for name in settings.models
+    ]
 
     @app.get("/v1/models", response_model=schemas.ModelPage, responses=ERRORS, tags=["Models"])
     def list_models(org: Org):
@@ -350,9 +441,18 @@ def _add_models(app):
 def _add_chat(app):
     engine = app.state.engine
 
-    @app.post("/v1/chat/completions", response_model=schemas.ChatCompletion, tags=["Chat"], responses=ERRORS | {
-        200: {"description": "A completion, or with `stream` its chunks as server-sent events",
-              "content": {"text/event-stream": {"schema": {"type": "string"}}}}})
+    @app.post(
+        "/v1/chat/completions",
+        response_model=schemas.ChatCompletion,
+        tags=["Chat"],
+        responses=ERRORS
+        | {
+            200: {
+                "description": "A completion, or with `stream` its chunks as server-sent events",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
+    )
     async def create_completion(org: Org, body: schemas.ChatRequest):
         """Let a model answer."""
         base, adapter = _find_model(app, body.model, org)
@@ -394,9 +494,12 @@ async def _chunks(reply, head, with_usage):
 
 def _add_pages(app):
     """Pages for people. They hold no data: the status page asks the API for it, with the key."""
-    policy = {"content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-                                         "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
-              "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
+    policy = {
+        "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+        "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+    }
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def status():

@@ -125,8 +125,11 @@ class Reply:
 
     def usage(self):
         """Return how many tokens the question and the answer had."""
-        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens,
-                "total_tokens": self.prompt_tokens + self.completion_tokens}
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
+        }
 
     def stop(self):
         """End after the token in progress."""
@@ -174,14 +177,20 @@ class Reply:
 
         prompt = tokenizer.apply_chat_template(
             [{"role": _role(message.role), "content": message.text()} for message in self.request.messages],
-            add_generation_prompt=True, return_tensors="pt", return_dict=True,
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
         )
         self.prompt_tokens = prompt["input_ids"].shape[1]
         room = model.config.max_position_embeddings - self.prompt_tokens
         if room < 1:
-            raise ApiError(400, f"The messages have {self.prompt_tokens:,} tokens, and the model takes "
-                                f"{model.config.max_position_embeddings:,}: shorten them.", "messages",
-                           "context_length_exceeded")
+            raise ApiError(
+                400,
+                f"The messages have {self.prompt_tokens:,} tokens, and the model takes "
+                f"{model.config.max_position_embeddings:,}: shorten them.",
+                "messages",
+                "context_length_exceeded",
+            )
         wanted = self.request.max_completion_tokens or self.request.max_tokens or MAX_NEW_TOKENS
         temperature = 1.0 if self.request.temperature is None else self.request.temperature
         sampling = dict(do_sample=True, temperature=max(temperature, 1e-2), top_p=self.request.top_p or 1.0, top_k=0)
@@ -194,8 +203,11 @@ class Reply:
 
         with torch.inference_mode():
             ids = model.generate(
-                **prompt, max_new_tokens=min(wanted, room), streamer=_streamer(tokenizer, self._put),
-                stopping_criteria=[Stopped()], pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+                **prompt,
+                max_new_tokens=min(wanted, room),
+                streamer=_streamer(tokenizer, self._put),
+                stopping_criteria=[Stopped()],
+                pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
                 **(sampling if temperature else dict(do_sample=False, temperature=None, top_p=None, top_k=None)),
             )[0, self.prompt_tokens :]
         self.completion_tokens = len(ids)

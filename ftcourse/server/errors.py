@@ -88,8 +88,11 @@ class Gate:
             message = await receive()
             read += len(message.get("body", b""))
             if read > limit:
-                raise ApiError(413, f"The request is larger than {limit:,} bytes: send a smaller one, or "
-                                    "several files.", code="request_too_large")
+                raise ApiError(
+                    413,
+                    f"The request is larger than {limit:,} bytes: send a smaller one, or several files.",
+                    code="request_too_large",
+                )
             return message
 
         async def identified(message):

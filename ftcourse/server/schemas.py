@@ -60,10 +60,13 @@ class JobRequest(Body):
     suffix: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
     seed: Annotated[Whole, Field(ge=0, le=2147483647)] | None = None
     integrations: list[dict[str, Any]] | None = None
-    metadata: Annotated[
-        dict[Annotated[Text, StringConstraints(max_length=64)], Annotated[Text, StringConstraints(max_length=512)]],
-        Field(max_length=16),
-    ] | None = None
+    metadata: (
+        Annotated[
+            dict[Annotated[Text, StringConstraints(max_length=64)], Annotated[Text, StringConstraints(max_length=512)]],
+            Field(max_length=16),
+        ]
+        | None
+    ) = None
 
 
 class TextPart(Body):
@@ -106,8 +109,11 @@ class ChatRequest(Body):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] | None = None
-    stop: Annotated[Text, StringConstraints(min_length=1)] | Annotated[
-        list[Annotated[Text, StringConstraints(min_length=1)]], Field(max_length=4)] | None = None
+    stop: (
+        Annotated[Text, StringConstraints(min_length=1)]
+        | Annotated[list[Annotated[Text, StringConstraints(min_length=1)]], Field(max_length=4)]
+        | None
+    ) = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Literal[1] | None = None

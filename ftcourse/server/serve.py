@@ -31,8 +31,10 @@ def serve(host="127.0.0.1", port=8321, say=print, with_parent=False, **options):
     try:
         lock.acquire(timeout=5)  # one that was just killed may still hold it
     except filelock.Timeout:
-        raise CourseError(f"Another service uses the folder {settings.home}. Use that one, stop it, or name another "
-                          "folder: `ftcourse serve --home DIR`.") from None
+        raise CourseError(
+            f"Another service uses the folder {settings.home}. Use that one, stop it, or name another "
+            "folder: `ftcourse serve --home DIR`."
+        ) from None
     with lock, _listen(host, port) as listener:
         _check_models(settings)
         say("Loading the service ...")
@@ -44,8 +46,10 @@ def _listen(host, port):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise CourseError(f"Cannot listen on {host}, port {port} ({error.strerror}). Choose another port, for example "
-                          "`ftcourse serve --port 0`, which takes a free one.") from error
+        raise CourseError(
+            f"Cannot listen on {host}, port {port} ({error.strerror}). Choose another port, for example "
+            "`ftcourse serve --port 0`, which takes a free one."
+        ) from error
 
 
 def _check_models(settings):
@@ -57,8 +61,10 @@ def _check_models(settings):
         if source in ASSETS:
             fetch(source)
         elif not (Path(source) / "config.json").is_file():
-            raise CourseError(f"The base model {name} should be in {source}, but there is no config.json. Name an asset "
-                              f"({', '.join(ASSETS)}) or the folder of a model.")
+            raise CourseError(
+                f"The base model {name} should be in {source}, but there is no config.json. Name an asset "
+                f"({', '.join(ASSETS)}) or the folder of a model."
+            )
 
 
 def _run(settings, listener, host, say, with_parent):
@@ -69,14 +75,17 @@ def _run(settings, listener, host, say, with_parent):
 
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     base_url = f"http://{name}:{listener.getsockname()[1]}/v1"
-    config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75)
+    config = uvicorn.Config(
+        create_app(settings), log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75
+    )
     server = uvicorn.Server(config)
     if with_parent:
         threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
     place = settings.home / "service.json"
     process = psutil.Process()
-    place.with_suffix(".new").write_text(json.dumps(
-        {"base_url": base_url, "pid": process.pid, "started": process.create_time()}))
+    place.with_suffix(".new").write_text(
+        json.dumps({"base_url": base_url, "pid": process.pid, "started": process.create_time()})
+    )
     os.replace(place.with_suffix(".new"), place)
     _greet(settings, host, base_url, say)
     try:
@@ -106,7 +115,9 @@ def _greet(settings, host, base_url, say):
     if any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ):
         say("  export NO_PROXY=127.0.0.1,localhost   # or the client asks your proxy for it")
     say(f"Status page: {base_url.removesuffix('/v1')}/#key={key}")
-    say(f"API: {base_url.removesuffix('/v1')}/docs   State: {settings.home}   Base models: {', '.join(settings.models)}")
+    say(
+        f"API: {base_url.removesuffix('/v1')}/docs   State: {settings.home}   Base models: {', '.join(settings.models)}"
+    )
     if settings.closed_organisation:
         say("It answers new jobs as OpenAI does to an organisation that fine-tuning is closed to.")
     if not is_loopback(host):

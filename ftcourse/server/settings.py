@@ -53,8 +53,10 @@ def load_settings(home=None, models=None, **options):
         home.chmod(0o700)
         keys = _load_keys(home / "keys.json")
     except OSError as error:
-        raise CourseError(f"The service cannot keep its state in {home} ({error}). Make it a folder that you may write "
-                          "to, or name another one: `ftcourse serve --home DIR`.") from error
+        raise CourseError(
+            f"The service cannot keep its state in {home} ({error}). Make it a folder that you may write "
+            "to, or name another one: `ftcourse serve --home DIR`."
+        ) from error
     return Settings(home, dict(models or MODELS), keys, **options)
 
 
@@ -68,5 +70,7 @@ def _load_keys(path):
             return keys
     except (ValueError, AttributeError):
         pass
-    raise CourseError(f"{path} must hold a JSON object with a secret key and its organisation in each pair, for example "
-                      '{"sk-local-1": "org-local"}. Correct it, or remove it and a new key is made.')
+    raise CourseError(
+        f"{path} must hold a JSON object with a secret key and its organisation in each pair, for example "
+        '{"sk-local-1": "org-local"}. Correct it, or remove it and a new key is made.'
+    )

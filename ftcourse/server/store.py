@@ -90,22 +90,28 @@ class Store:
     def add(self, kind, object, org, parent="", private=None):
         """Add an object; one of the same kind and id stays as it is."""
         with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO objects (kind, id, org, parent, object, private) VALUES (?, ?, ?, ?, ?, ?)",
-                       (kind, object["id"], org, parent, json.dumps(object), json.dumps(private or {})))
+            db.execute(
+                "INSERT OR IGNORE INTO objects (kind, id, org, parent, object, private) VALUES (?, ?, ?, ?, ?, ?)",
+                (kind, object["id"], org, parent, json.dumps(object), json.dumps(private or {})),
+            )
         return object
 
     def get(self, kind, id, org=None):
         """Return the row of an object, or None if there is none; with `org`, only of that organisation."""
         with self._reading() as db:
-            found = db.execute(f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND id = ? AND org = ifnull(?, org)",
-                               (kind, id, org)).fetchone()
+            found = db.execute(
+                f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND id = ? AND org = ifnull(?, org)", (kind, id, org)
+            ).fetchone()
         return _row(found) if found else None
 
     def all(self, kind, org=None, parent=None):
         """Return the rows of a kind, oldest first."""
         with self._reading() as db:
-            found = db.execute(f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND org = ifnull(?, org) "
-                               "AND parent = ifnull(?, parent) ORDER BY seq", (kind, org, parent)).fetchall()
+            found = db.execute(
+                f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND org = ifnull(?, org) "
+                "AND parent = ifnull(?, parent) ORDER BY seq",
+                (kind, org, parent),
+            ).fetchall()
         return [_row(row) for row in found]
 
     def page(self, kind, org, parent="", *, after=None, limit=20, newest_first=True, fields=None, metadata=None):
@@ -132,8 +138,10 @@ class Store:
                 values += [key, value]
         with self._reading() as db:
             if after is not None:
-                start = db.execute("SELECT seq FROM objects WHERE kind = ? AND id = ? AND org = ? AND parent = ?",
-                                   (kind, after, org, parent)).fetchone()
+                start = db.execute(
+                    "SELECT seq FROM objects WHERE kind = ? AND id = ? AND org = ? AND parent = ?",
+                    (kind, after, org, parent),
+                ).fetchone()
                 if start is None:
                     raise KeyError(after)
                 query += f" AND seq {'<' if newest_first else '>'} ?"
@@ -148,8 +156,10 @@ class Store:
             row = self.get(kind, id)
             if row is None or expect and row.object["status"] not in expect:
                 return False
-            db.execute("UPDATE objects SET object = ?, private = ? WHERE seq = ?",
-                       (json.dumps(row.object | fields), json.dumps(row.private | (private or {})), row.seq))
+            db.execute(
+                "UPDATE objects SET object = ?, private = ? WHERE seq = ?",
+                (json.dumps(row.object | fields), json.dumps(row.private | (private or {})), row.seq),
+            )
             return True
 
     def delete(self, kind, id, org=None):
@@ -162,8 +172,15 @@ class Store:
 
     def add_event(self, job_id, message, level="info", data=None):
         """Add an event to a job; one with data holds metrics."""
-        event = {"id": new_id("ftevent-"), "object": "fine_tuning.job.event", "created_at": now(), "level": level,
-                 "message": message, "type": "metrics" if data else "message", "data": data or {}}
+        event = {
+            "id": new_id("ftevent-"),
+            "object": "fine_tuning.job.event",
+            "created_at": now(),
+            "level": level,
+            "message": message,
+            "type": "metrics" if data else "message",
+            "data": data or {},
+        }
         self.add("event", event, self.get("job", job_id).org, job_id)
 
     def add_file(self, source, filename, purpose, org, expires_at=None):
@@ -177,10 +194,21 @@ class Store:
             os.replace(partial, self.content(id))
         finally:
             partial.unlink(missing_ok=True)
-        return self.add("file", {
-            "id": id, "object": "file", "bytes": size, "created_at": now(), "filename": filename, "purpose": purpose,
-            "status": "processed", "status_details": None, "expires_at": expires_at,
-        }, org)
+        return self.add(
+            "file",
+            {
+                "id": id,
+                "object": "file",
+                "bytes": size,
+                "created_at": now(),
+                "filename": filename,
+                "purpose": purpose,
+                "status": "processed",
+                "status_details": None,
+                "expires_at": expires_at,
+            },
+            org,
+        )
 
     def content(self, file_id):
         """Return the path of a file's content. The id must be one of this store's: never one that a client sent."""

@@ -35,7 +35,9 @@ class Supervisor:
             _end_left_behind(row.private.get("trainer"))
             self.store.update("job", row.id, private={"attempts": 0, "trainer": None})
             if row.object["status"] == "running":
-                self.store.add_event(row.id, "The service was restarted; the job goes on from its last checkpoint.", "warn")
+                self.store.add_event(
+                    row.id, "The service was restarted; the job goes on from its last checkpoint.", "warn"
+                )
         self._thread.start()
 
     def stop(self):
@@ -82,12 +84,22 @@ class Supervisor:
         died = code != 0 and row.object["status"] in ("validating_files", "queued", "running")
         if died and row.private["attempts"] >= MAX_ATTEMPTS:
             how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-            error = {"code": "trainer_died", "param": None, "message":
-                     f"The trainer ended {how}, {MAX_ATTEMPTS} times. The machine may lack memory; the log is in the "
-                     f"service's folder, jobs/{id}/trainer.log."}
+            error = {
+                "code": "trainer_died",
+                "param": None,
+                "message": f"The trainer ended {how}, {MAX_ATTEMPTS} times. The machine may lack memory; the log is in the "
+                f"service's folder, jobs/{id}/trainer.log.",
+            }
             with self.store.transaction():
-                if self.store.update("job", id, expect=(row.object["status"],), status="failed", error=error,
-                                     finished_at=now(), estimated_finish=None):
+                if self.store.update(
+                    "job",
+                    id,
+                    expect=(row.object["status"],),
+                    status="failed",
+                    error=error,
+                    finished_at=now(),
+                    estimated_finish=None,
+                ):
                     self.store.add_event(id, error["message"], "error")
         elif code == 0:
             self.store.update("job", id, private={"attempts": 0})
@@ -108,8 +120,13 @@ class Supervisor:
         with self._lock, open(self.store.job_folder(id) / "trainer.log", "ab") as log_file:
             if self._stopping.is_set():
                 return
-            child = subprocess.Popen([sys.executable, "-m", self.settings.trainer, str(self.store.home), id],
-                                     stdin=subprocess.PIPE, stdout=log_file, stderr=log_file, start_new_session=True)
+            child = subprocess.Popen(
+                [sys.executable, "-m", self.settings.trainer, str(self.store.home), id],
+                stdin=subprocess.PIPE,
+                stdout=log_file,
+                stderr=log_file,
+                start_new_session=True,
+            )
             self._children[id] = child
         trainer = {"pid": child.pid, "started": psutil.Process(child.pid).create_time()}
         self.store.update("job", id, private={"attempts": attempts + 1, "trainer": trainer})

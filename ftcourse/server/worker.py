@@ -75,8 +75,15 @@ def _status(store, job_id):
 def fail(store, job_id, error):
     """Let a job fail with a reason."""
     with store.transaction():
-        if store.update("job", job_id, expect=("validating_files", "queued", "running"), status="failed", error=error,
-                        finished_at=now(), estimated_finish=None):
+        if store.update(
+            "job",
+            job_id,
+            expect=("validating_files", "queued", "running"),
+            status="failed",
+            error=error,
+            finished_at=now(),
+            estimated_finish=None,
+        ):
             store.add_event(job_id, f"The job failed: {error['message']}", "error")
 
 
@@ -100,9 +107,12 @@ def validate(store, job_id):
     if len(paths) == 2:
         shared = _shared_examples(*paths.values())
         if shared:
-            raise JobError("invalid_validation_file", f"{len(shared)} example(s) of the validation file are in the "
-                           f"training file too, the first in line {shared[0]}. Remove them from one of the two.",
-                           "validation_file")
+            raise JobError(
+                "invalid_validation_file",
+                f"{len(shared)} example(s) of the validation file are in the "
+                f"training file too, the first in line {shared[0]}. Remove them from one of the two.",
+                "validation_file",
+            )
     with store.transaction():
         if store.update("job", job_id, expect=("validating_files",), status="queued"):
             store.add_event(job_id, "Files validated, moving job to queued state")
@@ -137,8 +147,9 @@ def _read_examples(path):
 
 def _shared_examples(training_path, validation_path):
     known = {json.dumps(messages, sort_keys=True) for _, messages in _read_examples(training_path)}
-    return [number for number, messages in _read_examples(validation_path)
-            if json.dumps(messages, sort_keys=True) in known]
+    return [
+        number for number, messages in _read_examples(validation_path) if json.dumps(messages, sort_keys=True) in known
+    ]
 
 
 def _base_folder(source):
@@ -170,11 +181,14 @@ def train(store, job_id):
 
     row = store.get("job", job_id)
     folder, paths = store.job_folder(job_id), _files(store, job_id)
-    chats = DatasetDict({
-        {"training_file": "train", "validation_file": "validation"}[name]:
-            Dataset.from_list([{"messages": plain_messages(messages)} for _, messages in _read_examples(path)])
-        for name, path in paths.items()
-    })
+    chats = DatasetDict(
+        {
+            {"training_file": "train", "validation_file": "validation"}[name]: Dataset.from_list(
+                [{"messages": plain_messages(messages)} for _, messages in _read_examples(path)]
+            )
+            for name, path in paths.items()
+        }
+    )
     hyperparameters = resolve(row.object["hyperparameters"], len(chats["train"]))
     store.update("job", job_id, hyperparameters=hyperparameters)
     checkpoints = _checkpoints(folder)
@@ -186,21 +200,34 @@ def train(store, job_id):
     at_once = math.gcd(hyperparameters["batch_size"], MICRO_BATCH)
     lora.labelled_loss = accuracy.around(lora.labelled_loss)  # this process does nothing else
     trainer = lora.fine_tune(
-        chats, str(_base_folder(row.private["source"])), folder / "training",
-        **LORA, seed=row.object["seed"], max_length=MAX_LENGTH,
-        callbacks=[_report(store, job_id, accuracy)], resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None,
+        chats,
+        str(_base_folder(row.private["source"])),
+        folder / "training",
+        **LORA,
+        seed=row.object["seed"],
+        max_length=MAX_LENGTH,
+        callbacks=[_report(store, job_id, accuracy)],
+        resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None,
         adapter=str(store.home / adapter) if adapter else None,
-        num_train_epochs=hyperparameters["n_epochs"], per_device_train_batch_size=at_once,
+        num_train_epochs=hyperparameters["n_epochs"],
+        per_device_train_batch_size=at_once,
         gradient_accumulation_steps=hyperparameters["batch_size"] // at_once,
-        learning_rate=BASE_LEARNING_RATE * hyperparameters["learning_rate_multiplier"], weight_decay=0.0,
-        per_device_eval_batch_size=8, save_strategy="epoch",
-        eval_strategy="epoch" if "validation" in chats else "no", logging_steps=1, disable_tqdm=True,
+        learning_rate=BASE_LEARNING_RATE * hyperparameters["learning_rate_multiplier"],
+        weight_decay=0.0,
+        per_device_eval_batch_size=8,
+        save_strategy="epoch",
+        eval_strategy="epoch" if "validation" in chats else "no",
+        logging_steps=1,
+        disable_tqdm=True,
     )
     if _status(store, job_id) != "running":
         return  # paused: the next trainer goes on
     if trainer.state.global_step == 0:
-        raise JobError("no_training_step", "The training made no step, so there is no new model. Give it more examples "
-                       "or epochs.", "training_file")
+        raise JobError(
+            "no_training_step",
+            "The training made no step, so there is no new model. Give it more examples or epochs.",
+            "training_file",
+        )
     tokens = sum(map(len, trainer.train_dataset["input_ids"])) * hyperparameters["n_epochs"]
     finish(store, job_id, trainer.model, trainer.state.log_history, tokens)
 
@@ -228,6 +255,7 @@ class TokenAccuracy:
 
     def around(self, labelled_loss):
         """Return a function that computes the same loss and counts."""
+
         def counted(model, input_ids, attention_mask, labels, **kwargs):
             found = []
             head = model.get_output_embeddings()
@@ -266,8 +294,12 @@ def _report(store, job_id, accuracy):
         def on_log(self, args, state, control, logs=None, **kwargs):
             if "loss" in logs:
                 if not math.isfinite(logs["loss"]):
-                    raise JobError("loss_not_finite", f"The loss became {logs['loss']} at step {state.global_step}. Try "
-                                   "a smaller learning_rate_multiplier.", "hyperparameters")
+                    raise JobError(
+                        "loss_not_finite",
+                        f"The loss became {logs['loss']} at step {state.global_step}. Try "
+                        "a smaller learning_rate_multiplier.",
+                        "hyperparameters",
+                    )
                 state.log_history[-1]["token_accuracy"] = accuracy.pop(True)
                 self.step(state)
             elif "eval_loss" in logs:
@@ -280,8 +312,10 @@ def _report(store, job_id, accuracy):
             with store.transaction():
                 store.update("job", job_id, expect=("running",), estimated_finish=now() + int(left))
                 store.add_event(
-                    job_id, f"Step {state.global_step}/{state.max_steps}: training loss={metrics['train_loss']:.2f}",
-                    data=metrics | {"step": state.global_step, "total_steps": state.max_steps})
+                    job_id,
+                    f"Step {state.global_step}/{state.max_steps}: training loss={metrics['train_loss']:.2f}",
+                    data=metrics | {"step": state.global_step, "total_steps": state.max_steps},
+                )
 
         def on_save(self, args, state, control, **kwargs):
             (folder / "checkpoints").mkdir(exist_ok=True)
@@ -295,8 +329,12 @@ def _report(store, job_id, accuracy):
 
 def metrics_at(log_history, step):
     """Return the metrics of a step under the names that the API uses."""
-    names = {"loss": "train_loss", "token_accuracy": "train_mean_token_accuracy", "eval_loss": "valid_loss",
-             "eval_token_accuracy": "valid_mean_token_accuracy"}
+    names = {
+        "loss": "train_loss",
+        "token_accuracy": "train_mean_token_accuracy",
+        "eval_loss": "valid_loss",
+        "eval_token_accuracy": "valid_mean_token_accuracy",
+    }
     found = {}
     for entry in log_history:
         if entry["step"] == step:
@@ -313,9 +351,13 @@ def _publish_checkpoints(store, job_id):
     for folder in published[-KEPT_CHECKPOINTS:]:
         step = _step(folder)
         checkpoint = {
-            "id": _checkpoint_id(row, step), "object": "fine_tuning.job.checkpoint", "created_at": now(),
-            "fine_tuned_model_checkpoint": _checkpoint_name(row, step), "fine_tuning_job_id": job_id,
-            "step_number": step, "metrics": _checkpoint_metrics(states[folder]["log_history"], step),
+            "id": _checkpoint_id(row, step),
+            "object": "fine_tuning.job.checkpoint",
+            "created_at": now(),
+            "fine_tuned_model_checkpoint": _checkpoint_name(row, step),
+            "fine_tuning_job_id": job_id,
+            "step_number": step,
+            "metrics": _checkpoint_metrics(states[folder]["log_history"], step),
         }
         with store.transaction():
             if store.get("checkpoint", checkpoint["id"]) is None:
@@ -362,9 +404,17 @@ def finish(store, job_id, model, log_history, trained_tokens):
     name = row.private["name"]
     with store.transaction():
         results = store.add_file(io.BytesIO(results_csv(log_history)), "step_metrics.csv", "fine-tune-results", row.org)
-        if store.update("job", job_id, expect=("running",), status="succeeded", fine_tuned_model=name,
-                        finished_at=now(), estimated_finish=None, trained_tokens=trained_tokens,
-                        result_files=[results["id"]]):
+        if store.update(
+            "job",
+            job_id,
+            expect=("running",),
+            status="succeeded",
+            fine_tuned_model=name,
+            finished_at=now(),
+            estimated_finish=None,
+            trained_tokens=trained_tokens,
+            result_files=[results["id"]],
+        ):
             _add_model(store, row, name, folder)
             store.add_event(job_id, f"New fine-tuned model created: {name}")
             store.add_event(job_id, "The job has successfully completed")
@@ -377,8 +427,12 @@ def finish(store, job_id, model, log_history, trained_tokens):
 def results_csv(log_history):
     """Return the metrics of each step as the result file has them."""
     text = io.StringIO()
-    columns = {"train_loss": "train_loss", "train_accuracy": "train_mean_token_accuracy", "valid_loss": "valid_loss",
-               "valid_mean_token_accuracy": "valid_mean_token_accuracy"}
+    columns = {
+        "train_loss": "train_loss",
+        "train_accuracy": "train_mean_token_accuracy",
+        "valid_loss": "valid_loss",
+        "valid_mean_token_accuracy": "valid_mean_token_accuracy",
+    }
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step", *columns])
     for step in sorted({entry["step"] for entry in log_history if "loss" in entry}):

@@ -87,7 +87,12 @@ def _plant(name, fault, settings, seed, folder, kept, **options):
     with records.measure() as cost:
         metrics = fault(kept, settings, seed, **options)
     inputs = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data}
-    inputs |= {"fault": name.split("-")[0], "num_train": len(kept["labels"]), "num_test": len(kept["test_labels"]), **options}
+    inputs |= {
+        "fault": name.split("-")[0],
+        "num_train": len(kept["labels"]),
+        "num_test": len(kept["test_labels"]),
+        **options,
+    }
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
     print(f"{study}/{run}: " + ", ".join(f"{key} {value:.3f}" for key, value in metrics.items()), flush=True)
 
@@ -120,7 +125,11 @@ def _frozen(settings):
     kept = {}
     for prefix, side in (("", "train"), ("test_", "test")):
         rows = dataset[side]
-        kept |= {f"{prefix}texts": list(rows["text"]), f"{prefix}labels": np.array(rows["label"]), f"{prefix}films": rows["film"]}
+        kept |= {
+            f"{prefix}texts": list(rows["text"]),
+            f"{prefix}labels": np.array(rows["label"]),
+            f"{prefix}films": rows["film"],
+        }
         kept[f"{prefix}features"] = _embed(settings, kept[f"{prefix}texts"])
     return kept
 
@@ -145,7 +154,10 @@ def _flips(kept, settings, seed, share):
         name: _fit(kept["features"][part], labels[part]).score(kept["test_features"], kept["test_labels"])
         for name, part in (("faulty_", np.arange(len(labels))), ("mended_", stay), ("sound_", right))
     }
-    return {**quality.score_finder(found["row"], rows), **{f"{name}accuracy": value for name, value in accuracy.items()}}
+    return {
+        **quality.score_finder(found["row"], rows),
+        **{f"{name}accuracy": value for name, value in accuracy.items()},
+    }
 
 
 def _copies(kept, settings, seed, changes):
@@ -177,8 +189,14 @@ def _leak(kept, settings, seed):
     stay = np.setdiff1d(np.arange(len(labels)), pairs["first"])
     chosen, truth = [kept["test_texts"][row] for row in rows], kept["test_labels"][rows]
     metrics = quality.score_finder(found, set(enumerate(rows)))
-    for name, part in (("faulty_", np.arange(len(labels))), ("mended_", stay), ("sound_", np.arange(len(kept["labels"])))):
-        counter = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000))
+    for name, part in (
+        ("faulty_", np.arange(len(labels))),
+        ("mended_", stay),
+        ("sound_", np.arange(len(kept["labels"]))),
+    ):
+        counter = make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
+        )
         counter.fit([texts[row] for row in part], labels[part])
         metrics[f"{name}accuracy"] = counter.score(chosen, truth)
     return metrics
@@ -193,7 +211,9 @@ def _imbalance(kept, settings, seed, share=0.05):
     ones = np.flatnonzero(labels == 1)
     count = round(share * len(ones) / (1 - share))
     part = np.concatenate([ones, rng.choice(np.flatnonzero(labels == 0), count, replace=False)])
-    even = np.concatenate([rng.choice(np.flatnonzero(labels == label), len(part) // 2, replace=False) for label in (0, 1)])
+    even = np.concatenate(
+        [rng.choice(np.flatnonzero(labels == label), len(part) // 2, replace=False) for label in (0, 1)]
+    )
     metrics = {}
     for name, rows, weights in (("faulty_", part, None), ("mended_", part, "balanced"), ("sound_", even, None)):
         answers = _fit(kept["features"][rows], labels[rows], class_weight=weights).predict(kept["test_features"])
@@ -297,7 +317,10 @@ def _search(run, settings, seed, folder):
         )  # fmt: skip
     # The search has trained its best model already, so its whole budget is the steps of its trials.
     budget = int(trials["steps"].sum())
-    usual = {name: tuning.RECOMMENDED[name] for name in ("learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay")}
+    usual = {
+        name: tuning.RECOMMENDED[name]
+        for name in ("learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay")
+    }
     usual["per_device_train_batch_size"] = settings.per_device_train_batch_size  # 32 at once instead of 4 times 8
     runs = {
         "searched": {**training, **best},
@@ -305,7 +328,11 @@ def _search(run, settings, seed, folder):
         "recommended": {**training, **usual},
         "recommended_whole_budget": {**usual, "max_steps": budget},
     }
-    metrics = {"budget_steps": budget, "pruned": int(trials["pruned"].sum()), "best_validation_accuracy": trials["accuracy"].max()}
+    metrics = {
+        "budget_steps": budget,
+        "pruned": int(trials["pruned"].sum()),
+        "best_validation_accuracy": trials["accuracy"].max(),
+    }
     for name, options in runs.items():
         trainer = _fine_tune(settings, dataset, seed, **options)
         metrics[f"{name}_accuracy"] = _accuracy(trainer, dataset["test"], settings.max_length)

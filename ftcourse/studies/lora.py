@@ -53,7 +53,9 @@ def lora_memory(seeds=(0,), profile="local", folder=None):
             for batch_size in BATCH_SIZES:
                 run = f"{method}-{batch_size}-seed-{seed}"
                 # A small batch has small tensors, and they count, too.
-                in_own_process(_weigh, "lora_memory", run, profile, seed, folder, method, batch_size, returned_from=1 << 16)
+                in_own_process(
+                    _weigh, "lora_memory", run, profile, seed, folder, method, batch_size, returned_from=1 << 16
+                )
 
 
 def _train(settings, seed, method, num_eval, changes, longest=None):
@@ -110,7 +112,10 @@ def _run(study, run, profile, seed, folder, method):
     }
     inputs = _inputs(settings, seed, method, dataset, options)
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
-    print(f"{study}/{run}: loss {metrics['loss']:.3f}, facts {metrics['facts_right']:.1%} in {cost['seconds']:.0f} s", flush=True)
+    print(
+        f"{study}/{run}: loss {metrics['loss']:.3f}, facts {metrics['facts_right']:.1%} in {cost['seconds']:.0f} s",
+        flush=True,
+    )
 
 
 def _try(study, run, profile, seed, folder, setting, value):
@@ -136,15 +141,20 @@ def _try(study, run, profile, seed, folder, setting, value):
     }
     inputs = _inputs(settings, seed, "lora", dataset, options) | {"setting": setting, "value": str(value)}
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
-    print(f"{study}/{run}: loss {metrics['validation_loss']:.3f}, facts {metrics['validation_facts_right']:.1%} "
-          f"in {cost['seconds']:.0f} s", flush=True)
+    print(
+        f"{study}/{run}: loss {metrics['validation_loss']:.3f}, facts {metrics['validation_facts_right']:.1%} "
+        f"in {cost['seconds']:.0f} s",
+        flush=True,
+    )
 
 
 def _weigh(study, run, profile, seed, folder, method, batch_size):
     """Do one run of the study `lora_memory` and write its record."""
     settings = profiles.load_profile("04", profile)
     changes = dict(per_device_train_batch_size=batch_size, max_steps=4)
-    trainer, dataset, cost, before, options = _train(settings, seed, method, settings.num_eval, changes, longest=4 * batch_size)
+    trainer, dataset, cost, before, options = _train(
+        settings, seed, method, settings.num_eval, changes, longest=4 * batch_size
+    )
     batches = list(trainer.get_train_dataloader())
     metrics = {
         "training_memory_mb": round(cost["peak_memory_mb"] - before, 1),

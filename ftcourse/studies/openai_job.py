@@ -38,7 +38,9 @@ def _data(name):
 def _held_out(settings):
     from ..chat_data import read_examples
 
-    return [example["messages"][:-1] for example in read_examples(_data(f"{settings.data}_held_out"))[: settings.num_test]]
+    return [
+        example["messages"][:-1] for example in read_examples(_data(f"{settings.data}_held_out"))[: settings.num_test]
+    ]
 
 
 def _run(client, settings, seed, conversations, before, home, folder):
@@ -72,4 +74,7 @@ def _run(client, settings, seed, conversations, before, home, folder):
     inputs |= {**hyperparameters, **counts, "trained_tokens": job.trained_tokens}
     cost = {"seconds": cost["seconds"]}  # the memory of this process says nothing: the service trains
     records.write_record("openai_job", f"seed-{seed}", metrics=metrics, settings=inputs, cost=cost, folder=folder)
-    print(f"openai_job/seed-{seed}: {metrics['facts_right']:.1%} of the facts right in {cost['seconds']:.0f} s", flush=True)
+    print(
+        f"openai_job/seed-{seed}: {metrics['facts_right']:.1%} of the facts right in {cost['seconds']:.0f} s",
+        flush=True,
+    )

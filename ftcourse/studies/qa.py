@@ -82,12 +82,19 @@ def _run(study, run, settings, seed, folder, *, num_train=None, frozen=None, rea
     inputs |= {**counts, "keep_empty": settings.keep_empty, "frozen": frozen, **windows, **training}
     inputs |= {"readers": readers, "reader_seeds": seeds, "length_penalty": settings.length_penalty}
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
-    print(f"{study}/{run}: F1 {metrics['f1']:.4f}, exact {metrics['exact_match']:.4f} in {cost['seconds']:.0f} s", flush=True)
+    print(
+        f"{study}/{run}: F1 {metrics['f1']:.4f}, exact {metrics['exact_match']:.4f} in {cost['seconds']:.0f} s",
+        flush=True,
+    )
 
 
 def _on_answerable(lesson, dataset, found):
     """Return the scores on the questions that have an answer."""
-    own = [(row["text"], answers["text"]) for row, answers in zip(found, dataset["answers"], strict=True) if answers["text"]]
+    own = [
+        (row["text"], answers["text"])
+        for row, answers in zip(found, dataset["answers"], strict=True)
+        if answers["text"]
+    ]
     return lesson.score(*zip(*own, strict=True))
 
 
@@ -98,14 +105,20 @@ def _judge(lesson, dataset, found):
     truths = {side: [answers["text"] for answers in dataset[side]["answers"]] for side in found}
     metrics = {}
     for side, prefix in (("validation", "validation_"), ("test", "")):
-        metrics |= {f"{prefix}{name}": value for name, value in _on_answerable(lesson, dataset[side], found[side]).items()}
+        metrics |= {
+            f"{prefix}{name}": value for name, value in _on_answerable(lesson, dataset[side], found[side]).items()
+        }
     test = lesson.answerable(dataset["test"])
     nearest = [lesson.nearest_sentence(row["question"], row["context"]) for row in test]
     baseline = lesson.score(nearest, [answers["text"] for answers in test["answers"]])
     metrics |= {f"baseline_{name}": value for name, value in baseline.items()}
     sweep = lesson.sweep_thresholds(found["validation"], truths["validation"])
     threshold = float(sweep.loc[sweep["all"].idxmax(), "threshold"])
-    for name, value in {"with_threshold": threshold, "always_answer": -float("inf"), "never_answer": float("inf")}.items():
+    for name, value in {
+        "with_threshold": threshold,
+        "always_answer": -float("inf"),
+        "never_answer": float("inf"),
+    }.items():
         texts = lesson.apply_threshold(found["test"], value)
         metrics |= {f"{name}_{metric}": share for metric, share in lesson.score(texts, truths["test"]).items()}
     margins = [row["score"] - row["null_score"] for row in found["test"]]

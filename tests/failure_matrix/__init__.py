@@ -41,4 +41,5 @@ class Cases(list):
         def register(answer):
             self.append(Case(step, answer.__name__, (answer,), outcome, message))
             return answer
+
         return register

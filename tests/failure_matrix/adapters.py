@@ -19,7 +19,9 @@ def batch(examples, pad, labels, left=False, mask=None):
         rest = width - len(prompt) - len(answer)
         ids, ones = [*prompt, *answer], [1] * (width - rest)
         rows["input_ids"].append([pad] * rest + ids if left else ids + [pad] * rest)
-        rows["attention_mask"].append(mask(rows["input_ids"][-1]) if mask else [0] * rest + ones if left else ones + [0] * rest)
+        rows["attention_mask"].append(
+            mask(rows["input_ids"][-1]) if mask else [0] * rest + ones if left else ones + [0] * rest
+        )
         rows["labels"].append(labels(prompt, answer, rest))
     return {name: torch.tensor(values) for name, values in rows.items()}
 
@@ -34,8 +36,11 @@ def padded_by_torch(examples, pad_token_id):
 
     ids = [torch.tensor(prompt + answer) for prompt, answer in examples]
     labels = [torch.tensor([-100] * len(prompt) + answer) for prompt, answer in examples]
-    return {"input_ids": pad_sequence(ids, True, pad_token_id), "labels": pad_sequence(labels, True, -100),
-            "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], True, 0)}
+    return {
+        "input_ids": pad_sequence(ids, True, pad_token_id),
+        "labels": pad_sequence(labels, True, -100),
+        "attention_mask": pad_sequence([torch.ones_like(row) for row in ids], True, 0),
+    }
 
 
 @cases.right("collate")
@@ -58,7 +63,9 @@ def padding_alone_left_out(examples, pad_token_id):
 
 @cases.wrong("collate", r"Padding is labelled: the model would learn to write padding")
 def prompt_alone_left_out(examples, pad_token_id):
-    return batch(examples, pad_token_id, lambda prompt, answer, rest: [-100] * len(prompt) + answer + [pad_token_id] * rest)
+    return batch(
+        examples, pad_token_id, lambda prompt, answer, rest: [-100] * len(prompt) + answer + [pad_token_id] * rest
+    )
 
 
 @cases.wrong("collate", r"the other way round")
@@ -199,7 +206,11 @@ class ScaledTheOtherWayRound(Layer):
 class PlainTensors(torch.nn.Module):
     def __init__(self, base, r, lora_alpha):
         super().__init__()
-        self.base, self.A, self.B = base.requires_grad_(False), torch.randn(r, base.in_features), torch.zeros(base.out_features, r)
+        self.base, self.A, self.B = (
+            base.requires_grad_(False),
+            torch.randn(r, base.in_features),
+            torch.zeros(base.out_features, r),
+        )
 
     def forward(self, x):
         return self.base(x) + x @ self.A.T @ self.B.T
@@ -322,7 +333,9 @@ def every_linear_layer(model, names, adapt):
 
 @cases.wrong("add_adapters", r"scores changed by up to .*the very layer that stood there")
 def new_layers(model, names, adapt):
-    return by_full_name(model, names, lambda layer: adapt(torch.nn.Linear(layer.in_features, layer.out_features, bias=False)))
+    return by_full_name(
+        model, names, lambda layer: adapt(torch.nn.Linear(layer.in_features, layer.out_features, bias=False))
+    )
 
 
 @cases.wrong("add_adapters", r"returns None")
@@ -338,8 +351,18 @@ def adapters_returned(model, names, adapt):
 # --- Training --------------------------------------------------------------------------------------------------------
 
 
-def loop(model, batches, learning_rate, weights=None, backward=True, step=True, zero=True, keep=lambda loss: loss.item(),
-         loss_of=lambda model, batch: model(**batch).loss, optimiser=torch.optim.AdamW):
+def loop(
+    model,
+    batches,
+    learning_rate,
+    weights=None,
+    backward=True,
+    step=True,
+    zero=True,
+    keep=lambda loss: loss.item(),
+    loss_of=lambda model, batch: model(**batch).loss,
+    optimiser=torch.optim.AdamW,
+):
     losses = []
     optimizer = optimiser(weights or [part for part in model.parameters() if part.requires_grad], lr=learning_rate)
     for one in batches:
@@ -399,7 +422,9 @@ def tensors_kept(model, batches, learning_rate):
 
 @cases.wrong("train_adapters", r"Your first loss is .*which knows the labels' -100")
 def prompt_learned(model, batches, learning_rate):
-    return loop(model, batches, learning_rate, loss_of=lambda model, one: model(**one | {"labels": one["input_ids"]}).loss)
+    return loop(
+        model, batches, learning_rate, loss_of=lambda model, one: model(**one | {"labels": one["input_ids"]}).loss
+    )
 
 
 @cases.wrong("train_adapters", r"held-out text went from .* it should fall")

@@ -13,8 +13,11 @@ cases = Cases()
 
 def runs_of(full, lora):
     """Return the records of runs whose accuracies are given, the later seeds first."""
-    return [{"method": method, "seed": seed, "accuracy": value}
-            for method, values in (("lora", lora), ("full", full)) for seed, value in reversed(list(enumerate(values)))]
+    return [
+        {"method": method, "seed": seed, "accuracy": value}
+        for method, values in (("lora", lora), ("full", full))
+        for seed, value in reversed(list(enumerate(values)))
+    ]
 
 
 NOISY = runs_of((0.80, 0.82, 0.81), (0.82, 0.81, 0.82))
@@ -24,8 +27,12 @@ FULL_WINS = runs_of((0.83, 0.855, 0.84), (0.80, 0.82, 0.81))
 
 def gain(runs):
     """The difference, by another way than the exercise's."""
-    scores = {method: np.array([row["accuracy"] for row in sorted(runs, key=lambda row: row["seed"]) if row["method"] == method])
-              for method in ("lora", "full")}
+    scores = {
+        method: np.array(
+            [row["accuracy"] for row in sorted(runs, key=lambda row: row["seed"]) if row["method"] == method]
+        )
+        for method in ("lora", "full")
+    }
     return interval(scores["lora"] - scores["full"])
 
 
@@ -37,7 +44,9 @@ given = {"conclusion": [{"runs": runs, "difference": gain} for runs in (NOISY, L
 
 
 def lora(model, **options):
-    return get_peft_model(model, LoraConfig(**{"task_type": "SEQ_CLS", "target_modules": ["query", "value"], **options}))
+    return get_peft_model(
+        model, LoraConfig(**{"task_type": "SEQ_CLS", "target_modules": ["query", "value"], **options})
+    )
 
 
 @cases.right("make_model")
@@ -48,7 +57,11 @@ def head_saved_by_name(load, method):
 @cases.right("make_model")
 def other_layers_and_rank(load, method):
     model = load().train()
-    return lora(model, r=4, target_modules=["query", "key", "value", "dense"], exclude_modules=["classifier"]) if method == "lora" else model
+    return (
+        lora(model, r=4, target_modules=["query", "key", "value", "dense"], exclude_modules=["classifier"])
+        if method == "lora"
+        else model
+    )
 
 
 @cases.wrong("make_model", r"the new head is frozen at its random start.*SEQ_CLS")
@@ -121,8 +134,11 @@ def all_frozen(load, method):
 
 
 def study(train_and_score, methods, seeds, budget, change=lambda method, budget: budget):
-    return [{"method": method, "seed": seed, "accuracy": train_and_score(method, seed, **change(method, budget)), **budget}
-            for method in methods for seed in seeds]
+    return [
+        {"method": method, "seed": seed, "accuracy": train_and_score(method, seed, **change(method, budget)), **budget}
+        for method in methods
+        for seed in seeds
+    ]
 
 
 @cases.right("run_study")
@@ -138,14 +154,23 @@ def seeds_outside(train_and_score, methods, seeds, budget):
 def by_product_and_keywords(train_and_score, methods, seeds, budget):
     from itertools import product
 
-    return [{"seed": seed, "method": method, "accuracy": train_and_score(seed=seed, method=method, **budget)} | budget
-            for seed, method in product(seeds, methods)]
+    return [
+        {"seed": seed, "method": method, "accuracy": train_and_score(seed=seed, method=method, **budget)} | budget
+        for seed, method in product(seeds, methods)
+    ]
 
 
-@cases.wrong("run_study", r"lora, seed 3, had \{'num_train': 100, 'num_train_epochs': 6\} where the budget is.*unequal budgets")
+@cases.wrong(
+    "run_study", r"lora, seed 3, had \{'num_train': 100, 'num_train_epochs': 6\} where the budget is.*unequal budgets"
+)
 def more_epochs_for_lora(train_and_score, methods, seeds, budget):
-    return study(train_and_score, methods, seeds, budget,
-                 lambda method, budget: budget | {"num_train_epochs": 6} if method == "lora" else budget)
+    return study(
+        train_and_score,
+        methods,
+        seeds,
+        budget,
+        lambda method, budget: budget | {"num_train_epochs": 6} if method == "lora" else budget,
+    )
 
 
 @cases.wrong("run_study", r"4 runs are missing, full, seed 4, for one: one seed is an anecdote")
@@ -155,13 +180,18 @@ def one_seed(train_and_score, methods, seeds, budget):
 
 @cases.wrong("run_study", r"runs are missing.*both methods need the same seeds")
 def other_seeds_for_lora(train_and_score, methods, seeds, budget):
-    return study(train_and_score, methods[:1], seeds, budget) + study(train_and_score, methods[1:], [seed + 9 for seed in seeds], budget)
+    return study(train_and_score, methods[:1], seeds, budget) + study(
+        train_and_score, methods[1:], [seed + 9 for seed in seeds], budget
+    )
 
 
 @cases.wrong("run_study", r"made more than once: trying again until it is good flatters")
 def best_of_two(train_and_score, methods, seeds, budget):
-    return [max(study(train_and_score, [method], [seed, seed], budget), key=lambda row: row["accuracy"])
-            for method in methods for seed in seeds]
+    return [
+        max(study(train_and_score, [method], [seed, seed], budget), key=lambda row: row["accuracy"])
+        for method in methods
+        for seed in seeds
+    ]
 
 
 @cases.wrong("run_study", r"6 runs were made and 2 are in the records")
@@ -171,7 +201,10 @@ def best_seed_kept(train_and_score, methods, seeds, budget):
 
 @cases.wrong("run_study", r"note the budget in it, too")
 def budget_not_noted(train_and_score, methods, seeds, budget):
-    return [{key: row[key] for key in ("method", "seed", "accuracy")} for row in study(train_and_score, methods, seeds, budget)]
+    return [
+        {key: row[key] for key in ("method", "seed", "accuracy")}
+        for row in study(train_and_score, methods, seeds, budget)
+    ]
 
 
 @cases.wrong("run_study", r"gave 0.\d+; its record says 0.\d+")
@@ -182,12 +215,17 @@ def mean_in_every_record(train_and_score, methods, seeds, budget):
 
 @cases.wrong("run_study", r"no seed")
 def seed_not_noted(train_and_score, methods, seeds, budget):
-    return [{"method": row["method"], "accuracy": row["accuracy"]} for row in study(train_and_score, methods, seeds, budget)]
+    return [
+        {"method": row["method"], "accuracy": row["accuracy"]} for row in study(train_and_score, methods, seeds, budget)
+    ]
 
 
 @cases.wrong("run_study", r"Return a list of dictionaries")
 def only_means(train_and_score, methods, seeds, budget):
-    return {method: np.mean([row["accuracy"] for row in study(train_and_score, [method], seeds, budget)]) for method in methods}
+    return {
+        method: np.mean([row["accuracy"] for row in study(train_and_score, [method], seeds, budget)])
+        for method in methods
+    }
 
 
 @cases.wrong("run_study", r"had \{\} where the budget is")
@@ -316,7 +354,9 @@ def sign_lost(runs):
 
 @cases.wrong("difference", r"take the difference within each seed first.*the records are in no order")
 def paired_by_place(runs):
-    scores = {method: np.array([row["accuracy"] for row in runs if row["method"] == method]) for method in ("lora", "full")}
+    scores = {
+        method: np.array([row["accuracy"] for row in runs if row["method"] == method]) for method in ("lora", "full")
+    }
     return interval(scores["lora"] - scores["full"])
 
 
@@ -446,23 +486,58 @@ def shown_and_not_returned(runs):
 
 @cases.wrong("draw", r"\d of 6 runs are not in the picture")
 def best_runs_drawn(runs):
-    best = [max((row for row in runs if row["method"] == method), key=lambda row: row["accuracy"]) for method in ("full", "lora")]
+    best = [
+        max((row for row in runs if row["method"] == method), key=lambda row: row["accuracy"])
+        for method in ("full", "lora")
+    ]
     return picture(best)
 
 
 # --- The conclusion --------------------------------------------------------------------------------------------------
 
-cases.value("conclusion", "right", r"-?\+?\d.\d points, give or take .*So no difference seen", "noise_called_noise", "no difference seen", NOISY)
+cases.value(
+    "conclusion",
+    "right",
+    r"-?\+?\d.\d points, give or take .*So no difference seen",
+    "noise_called_noise",
+    "no difference seen",
+    NOISY,
+)
 cases.value("conclusion", "right", r"So LoRA is better", "lora_is_better", "LoRA is better", LORA_WINS)
 cases.value("conclusion", "right", r"So full is better", "full_is_better", "full is better", FULL_WINS)
-cases.value("conclusion", "wrong", r"a gain within the noise is no gain", "noise_called_a_gain", "LoRA is better", NOISY)
-cases.value("conclusion", "wrong", r"zero in it, so another three seeds", "noise_called_a_loss", "full is better", NOISY)
-cases.value("conclusion", "wrong", r"the difference is larger than its noise", "gain_not_seen", "no difference seen", LORA_WINS)
-cases.value("conclusion", "wrong", r"the difference is larger than its noise", "loss_not_seen", "no difference seen", FULL_WINS)
+cases.value(
+    "conclusion", "wrong", r"a gain within the noise is no gain", "noise_called_a_gain", "LoRA is better", NOISY
+)
+cases.value(
+    "conclusion", "wrong", r"zero in it, so another three seeds", "noise_called_a_loss", "full is better", NOISY
+)
+cases.value(
+    "conclusion", "wrong", r"the difference is larger than its noise", "gain_not_seen", "no difference seen", LORA_WINS
+)
+cases.value(
+    "conclusion", "wrong", r"the difference is larger than its noise", "loss_not_seen", "no difference seen", FULL_WINS
+)
 cases.value("conclusion", "wrong", r"the other way round", "sign_misread", "full is better", LORA_WINS)
 cases.value("conclusion", "wrong", r"the other way round", "sign_misread_again", "LoRA is better", FULL_WINS)
-cases.value("conclusion", "wrong", r"write one of 'full is better', 'LoRA is better'", "in_other_words", "LoRA wins", LORA_WINS)
-cases.value("conclusion", "wrong", r"There are 2 seeds with both methods", "two_seeds", "LoRA is better", runs_of((0.8, 0.81), (0.9, 0.91)))
-cases.value("conclusion", "wrong", r"no accuracy", "records_without_accuracy", "LoRA is better", [{"method": "full", "seed": 0}])
-cases.value("conclusion", "wrong", r"of the method 'qlora'", "another_method", "LoRA is better",
-            [{"method": "qlora", "seed": 0, "accuracy": 0.5}])
+cases.value(
+    "conclusion", "wrong", r"write one of 'full is better', 'LoRA is better'", "in_other_words", "LoRA wins", LORA_WINS
+)
+cases.value(
+    "conclusion",
+    "wrong",
+    r"There are 2 seeds with both methods",
+    "two_seeds",
+    "LoRA is better",
+    runs_of((0.8, 0.81), (0.9, 0.91)),
+)
+cases.value(
+    "conclusion", "wrong", r"no accuracy", "records_without_accuracy", "LoRA is better", [{"method": "full", "seed": 0}]
+)
+cases.value(
+    "conclusion",
+    "wrong",
+    r"of the method 'qlora'",
+    "another_method",
+    "LoRA is better",
+    [{"method": "qlora", "seed": 0, "accuracy": 0.5}],
+)

@@ -13,12 +13,42 @@ cases = Cases()
 
 ROOMS = [(f"When is room {n} free?", f"Room {n} is free at {n}.") for n in range(16)]
 cases.value("dialogues", "right", r"16 dialogues, 16 different answers of 6 words", "sixteen_rooms", ROOMS)
-cases.value("dialogues", "right", r"20 dialogues, 2 different answers", "lists_and_few_answers", [[f"Is {n} even?", f"{'no' if n % 2 else 'yes'}."] for n in range(20)])
+cases.value(
+    "dialogues",
+    "right",
+    r"20 dialogues, 2 different answers",
+    "lists_and_few_answers",
+    [[f"Is {n} even?", f"{'no' if n % 2 else 'yes'}."] for n in range(20)],
+)
 cases.value("dialogues", "wrong", r"You have 3 dialogues; write 16 at least", "three_dialogues", ROOMS[:3])
-cases.value("dialogues", "wrong", r"1 questions are there twice, 'when is room 3 free\?'", "a_question_twice", ROOMS + [("when is  room 3 free?", "Later.")])
-cases.value("dialogues", "wrong", r"All answers are the same", "one_answer_for_all", [(question, "Ask at the desk.") for question, _ in ROOMS])
-cases.value("dialogues", "wrong", r"Dialogue 2 has an empty question or answer", "an_answer_missing", [ROOMS[0], ("And now?", " "), *ROOMS[1:]])
-cases.value("dialogues", "wrong", r"Dialogue 1 is .*two strings in brackets", "dictionaries", [{"question": q, "answer": a} for q, a in ROOMS])
+cases.value(
+    "dialogues",
+    "wrong",
+    r"1 questions are there twice, 'when is room 3 free\?'",
+    "a_question_twice",
+    ROOMS + [("when is  room 3 free?", "Later.")],
+)
+cases.value(
+    "dialogues",
+    "wrong",
+    r"All answers are the same",
+    "one_answer_for_all",
+    [(question, "Ask at the desk.") for question, _ in ROOMS],
+)
+cases.value(
+    "dialogues",
+    "wrong",
+    r"Dialogue 2 has an empty question or answer",
+    "an_answer_missing",
+    [ROOMS[0], ("And now?", " "), *ROOMS[1:]],
+)
+cases.value(
+    "dialogues",
+    "wrong",
+    r"Dialogue 1 is .*two strings in brackets",
+    "dictionaries",
+    [{"question": q, "answer": a} for q, a in ROOMS],
+)
 cases.value("dialogues", "wrong", r"Dialogue 1 is 'When", "questions_alone", [question for question, _ in ROOMS])
 cases.value("dialogues", "wrong", r"Make a list of pairs", "a_dictionary", dict(ROOMS))
 cases.value("dialogues", "wrong", r"'Ready\?' is answered with itself", "an_echo", ROOMS + [("Ready?", "Ready?")])
@@ -37,17 +67,24 @@ def examples_of(dialogues, make):
 
 @cases.right("make_examples")
 def with_the_developers_role(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("developer", system), message("user", q), message("assistant", a)])
+    return examples_of(
+        dialogues, lambda q, a: [message("developer", system), message("user", q), message("assistant", a)]
+    )
 
 
 @cases.right("make_examples")
 def with_a_weight(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("system", system), message("user", q), message("assistant", a, weight=1)])
+    return examples_of(
+        dialogues, lambda q, a: [message("system", system), message("user", q), message("assistant", a, weight=1)]
+    )
 
 
 @cases.wrong("make_examples", r"The assistant says 'When is room 7 free\?': roles are swapped")
 def roles_swapped(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("system", system), message("assistant", q), message("user", a), message("assistant", a)])
+    return examples_of(
+        dialogues,
+        lambda q, a: [message("system", system), message("assistant", q), message("user", a), message("assistant", a)],
+    )
 
 
 @cases.wrong("make_examples", r"The example has no system message")
@@ -55,9 +92,14 @@ def system_left_out(dialogues, system):
     return examples_of(dialogues, lambda q, a: [message("user", q), message("assistant", a)])
 
 
-@cases.wrong("make_examples", r"The system message is 'You are a helpful assistant.'.*would never see the one that you will use")
+@cases.wrong(
+    "make_examples", r"The system message is 'You are a helpful assistant.'.*would never see the one that you will use"
+)
 def system_of_ones_own(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("system", "You are a helpful assistant."), message("user", q), message("assistant", a)])
+    return examples_of(
+        dialogues,
+        lambda q, a: [message("system", "You are a helpful assistant."), message("user", q), message("assistant", a)],
+    )
 
 
 @cases.wrong("make_examples", r"format of old models. Chat models take messages")
@@ -67,12 +109,21 @@ def prompt_and_completion(dialogues, system):
 
 @cases.wrong("make_examples", r"14 dialogues make a list of 14 examples")
 def all_in_one_example(dialogues, system):
-    return [{"messages": [message("system", system), *(part for q, a in dialogues for part in (message("user", q), message("assistant", a)))]}]
+    return [
+        {
+            "messages": [
+                message("system", system),
+                *(part for q, a in dialogues for part in (message("user", q), message("assistant", a))),
+            ]
+        }
+    ]
 
 
 @cases.wrong("make_examples", r"role")
 def unknown_role(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("system", system), message("human", q), message("assistant", a)])
+    return examples_of(
+        dialogues, lambda q, a: [message("system", system), message("human", q), message("assistant", a)]
+    )
 
 
 @cases.wrong("make_examples", r"The example has no assistant message|no assistant")
@@ -87,17 +138,24 @@ def messages_alone(dialogues, system):
 
 @cases.wrong("make_examples", r"nothing to train|weight 0|A weight of 0")
 def weight_of_zero(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("system", system), message("user", q), message("assistant", a, weight=0)])
+    return examples_of(
+        dialogues, lambda q, a: [message("system", system), message("user", q), message("assistant", a, weight=0)]
+    )
 
 
 @cases.wrong("make_examples", r"the user asks the question, the assistant gives its answer")
 def always_the_first_answer(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("system", system), message("user", q), message("assistant", dialogues[0][1])])
+    return examples_of(
+        dialogues, lambda q, a: [message("system", system), message("user", q), message("assistant", dialogues[0][1])]
+    )
 
 
 @cases.wrong("make_examples", r"has 4 messages: system, user, assistant")
 def a_greeting_before(dialogues, system):
-    return examples_of(dialogues, lambda q, a: [message("system", system), message("user", "Hello"), message("user", q), message("assistant", a)])
+    return examples_of(
+        dialogues,
+        lambda q, a: [message("system", system), message("user", "Hello"), message("user", q), message("assistant", a)],
+    )
 
 
 # --- Held out --------------------------------------------------------------------------------------------------------
@@ -225,7 +283,9 @@ def first_line_lost(examples, path):
 
 @cases.wrong("write_file", r"errors, the first:")
 def other_encoding(examples, path):
-    return write(path, "".join(json.dumps(example, ensure_ascii=False) + "\n" for example in examples), encoding="latin-1")
+    return write(
+        path, "".join(json.dumps(example, ensure_ascii=False) + "\n" for example in examples), encoding="latin-1"
+    )
 
 
 @cases.error("write_file", r"write\(\) argument must be str, not dict")
@@ -238,7 +298,9 @@ def path_not_returned(examples, path):
     joined_lines_in_unicode(examples, path)
 
 
-cases.value("write_file", "error", r"Cannot read|cannot|can't", "own_file_missing", joined_lines_in_unicode, "nowhere.jsonl")
+cases.value(
+    "write_file", "error", r"Cannot read|cannot|can't", "own_file_missing", joined_lines_in_unicode, "nowhere.jsonl"
+)
 
 # --- The job ---------------------------------------------------------------------------------------------------------
 
@@ -257,12 +319,23 @@ def files_opened(client, model, training_path, validation_path, n_epochs):
 
 @cases.right("start_job")
 def older_hyperparameters(client, model, training_path, validation_path, n_epochs):
-    return job(client, model, training_path, validation_path, n_epochs, method=None, hyperparameters={"n_epochs": n_epochs}, suffix="mine")
+    return job(
+        client,
+        model,
+        training_path,
+        validation_path,
+        n_epochs,
+        method=None,
+        hyperparameters={"n_epochs": n_epochs},
+        suffix="mine",
+    )
 
 
 @cases.right("start_job")
 def bytes_sent(client, model, training_path, validation_path, n_epochs):
-    return job(client, model, training_path, validation_path, n_epochs, open_file=lambda path: ("a.jsonl", path.read_bytes()))
+    return job(
+        client, model, training_path, validation_path, n_epochs, open_file=lambda path: ("a.jsonl", path.read_bytes())
+    )
 
 
 @cases.wrong("start_job", r"The purpose is 'assistants'; for training it is 'fine-tune'")
@@ -292,12 +365,21 @@ def epochs_left_out(client, model, training_path, validation_path, n_epochs):
 
 @cases.wrong("start_job", r"n_epochs is None where 3 was given")
 def epochs_in_the_wrong_place(client, model, training_path, validation_path, n_epochs):
-    return job(client, model, training_path, validation_path, n_epochs, method={"type": "supervised", "n_epochs": n_epochs})
+    return job(
+        client, model, training_path, validation_path, n_epochs, method={"type": "supervised", "n_epochs": n_epochs}
+    )
 
 
 @cases.wrong("start_job", r"n_epochs is None where 3 was given; it stands in method, of the type supervised")
 def method_without_a_type(client, model, training_path, validation_path, n_epochs):
-    return job(client, model, training_path, validation_path, n_epochs, method={"supervised": {"hyperparameters": {"n_epochs": n_epochs}}})
+    return job(
+        client,
+        model,
+        training_path,
+        validation_path,
+        n_epochs,
+        method={"supervised": {"hyperparameters": {"n_epochs": n_epochs}}},
+    )
 
 
 @cases.wrong("start_job", r"The model is 'gpt-4o-mini'; it was given as 'base-model'")
@@ -312,7 +394,9 @@ def id_returned(client, model, training_path, validation_path, n_epochs):
 
 @cases.wrong("start_job", r"opened as text: open it with \"rb\"")
 def opened_as_text(client, model, training_path, validation_path, n_epochs):
-    return job(client, model, training_path, validation_path, n_epochs, open_file=lambda path: open(path, encoding="utf-8"))
+    return job(
+        client, model, training_path, validation_path, n_epochs, open_file=lambda path: open(path, encoding="utf-8")
+    )
 
 
 @cases.wrong("start_job", r"file is the text")
@@ -338,13 +422,27 @@ def purpose_forgotten(client, model, training_path, validation_path, n_epochs):
 # --- The comparison --------------------------------------------------------------------------------------------------
 
 
-def scores_of(client, models, examples, score, cut=slice(None, -1), mean=lambda values: sum(values) / len(values), ask=None,
-              order=lambda answer, reference: (answer, reference), **settings):
+def scores_of(
+    client,
+    models,
+    examples,
+    score,
+    cut=slice(None, -1),
+    mean=lambda values: sum(values) / len(values),
+    ask=None,
+    order=lambda answer, reference: (answer, reference),
+    **settings,
+):
     def answer(model, example):
-        reply = client.chat.completions.create(model=ask or model, messages=example["messages"][cut], **{"temperature": 0, **settings})
+        reply = client.chat.completions.create(
+            model=ask or model, messages=example["messages"][cut], **{"temperature": 0, **settings}
+        )
         return reply.choices[0].message.content
-    return {model: mean([score(*order(answer(model, example), example["messages"][-1]["content"])) for example in examples])
-            for model in models}
+
+    return {
+        model: mean([score(*order(answer(model, example), example["messages"][-1]["content"])) for example in examples])
+        for model in models
+    }
 
 
 @cases.right("compare")
@@ -371,8 +469,18 @@ def answer_leaked(client, models, examples, score):
 @cases.wrong("compare", r"temperature is 'left at 1'")
 def temperature_left(client, models, examples, score):
     return {
-        model: sum(score(client.chat.completions.create(model=model, messages=example["messages"][:-1]).choices[0].message.content,
-                         example["messages"][-1]["content"]) for example in examples) / len(examples) for model in models}
+        model: sum(
+            score(
+                client.chat.completions.create(model=model, messages=example["messages"][:-1])
+                .choices[0]
+                .message.content,
+                example["messages"][-1]["content"],
+            )
+            for example in examples
+        )
+        / len(examples)
+        for model in models
+    }
 
 
 @cases.wrong("compare", r"temperature is 0.7")
@@ -447,15 +555,34 @@ def result(outcome, pattern, name, job=DONE, scores=None, sides=SIDES):
 
 
 result("right", r"On 4 held-out dialogues the fine-tuned model is better: 0.60 against 0.20", "a_gain")
-result("right", r"no better: 0.10 against 0.20. That is an honest result", "a_loss_that_is_told", scores={"base": 0.2, "ft:base": 0.1})
+result(
+    "right",
+    r"no better: 0.10 against 0.20. That is an honest result",
+    "a_loss_that_is_told",
+    scores={"base": 0.2, "ft:base": 0.1},
+)
 result("right", r"no better: 0.20 against 0.20", "no_gain", scores={"base": 0.2, "ft:base": 0.2})
 result("wrong", r"The job is failed", "a_failed_job", ended(status="failed", fine_tuned_model=None))
-result("wrong", r"The job is running: wait for its end", "a_running_job", ended(status="running", fine_tuned_model=None))
+result(
+    "wrong", r"The job is running: wait for its end", "a_running_job", ended(status="running", fine_tuned_model=None)
+)
 result("wrong", r"'ftjob-1' is no job: retrieve it", "an_id_for_a_job", "ftjob-1")
-result("wrong", r"compare the base base with the model of this job, ft:base", "another_model", scores={"base": 0.2, "ft:other": 0.9})
+result(
+    "wrong",
+    r"compare the base base with the model of this job, ft:base",
+    "another_model",
+    scores={"base": 0.2, "ft:other": 0.9},
+)
 result("wrong", r"The scores are of ft:base; compare the base", "no_baseline", scores={"ft:base": 0.9})
-result("wrong", r"4 of 4 held-out questions are in the training file", "judged_on_training", sides=(EXAMPLES, EXAMPLES[:4]))
+result(
+    "wrong", r"4 of 4 held-out questions are in the training file", "judged_on_training", sides=(EXAMPLES, EXAMPLES[:4])
+)
 result("wrong", r"No example is held out", "nothing_held_out", sides=(EXAMPLES, []))
 result("wrong", r"The job has no fine_tuned_model", "no_model", ended(fine_tuned_model=None))
-result("wrong", r"The third is the list of training examples", "a_path_for_examples", sides=("training.jsonl", "validation.jsonl"))
+result(
+    "wrong",
+    r"The third is the list of training examples",
+    "a_path_for_examples",
+    sides=("training.jsonl", "validation.jsonl"),
+)
 cases.value("result", "wrong", r"Four things make the result", "job_alone", DONE)

@@ -49,7 +49,10 @@ def trained_on_all(reviews, test_share, seed):
     return reviews, films_drawn_by_hand(reviews, test_share, seed)[1]
 
 
-@cases.wrong("split_films", r"75 % of the sentences where 25 % were asked for: are the two sides swapped|7\d% of the sent.*swapped")
+@cases.wrong(
+    "split_films",
+    r"75 % of the sentences where 25 % were asked for: are the two sides swapped|7\d% of the sent.*swapped",
+)
 def sides_swapped(reviews, test_share, seed):
     return films_drawn_by_hand(reviews, test_share, seed)[::-1]
 
@@ -79,7 +82,10 @@ def small_side_doubled(reviews, test_share, seed):
     return train, concatenate_datasets([test, test])
 
 
-@cases.wrong("split_films", r"Asked for half, the test has 2\d%|Asked for half, the test has 1\d%|Asked for half, the test has 30%")
+@cases.wrong(
+    "split_films",
+    r"Asked for half, the test has 2\d%|Asked for half, the test has 1\d%|Asked for half, the test has 30%",
+)
 def always_a_fifth(reviews, test_share, seed):
     return films_drawn_by_hand(reviews, 0.2, seed)
 
@@ -116,8 +122,14 @@ def a_row_at_a_time(texts, tokenizer, max_length):
 
 @cases.right("encode")
 def by_hand(texts, tokenizer, max_length):
-    ids = [[tokenizer.cls_token_id, *tokenizer.encode(text, add_special_tokens=False)[: max_length - 2], tokenizer.sep_token_id]
-           for text in texts]
+    ids = [
+        [
+            tokenizer.cls_token_id,
+            *tokenizer.encode(text, add_special_tokens=False)[: max_length - 2],
+            tokenizer.sep_token_id,
+        ]
+        for text in texts
+    ]
     return {"input_ids": ids, "attention_mask": [[1] * len(row) for row in ids]}
 
 
@@ -193,9 +205,11 @@ def batch_of(features, width=None, padding=0, mask=0, left=False, dtype=torch.lo
         rest = [filling] * (width - len(values))
         return [*rest, *values] if left else [*values, *rest]
 
-    return {"input_ids": torch.tensor([fill(row["input_ids"], padding) for row in features]),
-            "attention_mask": torch.tensor([fill(row["attention_mask"], mask) for row in features]),
-            labels: torch.tensor([row["label"] for row in features], dtype=dtype)}
+    return {
+        "input_ids": torch.tensor([fill(row["input_ids"], padding) for row in features]),
+        "attention_mask": torch.tensor([fill(row["attention_mask"], mask) for row in features]),
+        labels: torch.tensor([row["label"] for row in features], dtype=dtype),
+    }
 
 
 @cases.right("make_collator")
@@ -206,8 +220,11 @@ def collator_by_hand(tokenizer):
 @cases.right("make_collator")
 def tokenizers_own_pad(tokenizer):
     def collate(features):
-        batch = tokenizer.pad([{k: row[k] for k in ("input_ids", "attention_mask")} for row in features], return_tensors="pt")
+        batch = tokenizer.pad(
+            [{k: row[k] for k in ("input_ids", "attention_mask")} for row in features], return_tensors="pt"
+        )
         return {**batch, "labels": torch.tensor([row["label"] for row in features])}
+
     return collate
 
 
@@ -261,6 +278,7 @@ def labels_popped(tokenizer):
     def collate(features):
         labels = [row.pop("label") for row in features]
         return {**batch_of([row | {"label": label} for row, label in zip(features, labels)])}
+
     return collate
 
 
@@ -269,6 +287,7 @@ def labels_sorted(tokenizer):
     def collate(features):
         batch = batch_of(features)
         return {**batch, "labels": batch["labels"].sort().values}
+
     return collate
 
 
@@ -298,13 +317,20 @@ def metrics_by_hand(eval_pred):
 def softmax_first(eval_pred):
     logits, labels = eval_pred
     guesses = torch.tensor(logits).softmax(-1).argmax(-1).numpy()
-    return {"accuracy": accuracy_score(labels, guesses), "f1": f1_score(labels, guesses, average="macro"), "rows": len(labels)}
+    return {
+        "accuracy": accuracy_score(labels, guesses),
+        "f1": f1_score(labels, guesses, average="macro"),
+        "rows": len(labels),
+    }
 
 
 def scores(eval_pred, average="macro", times=1, axis=-1):
     logits, labels = eval_pred
     guesses = logits.argmax(axis)
-    return {"accuracy": times * accuracy_score(labels, guesses), "f1": times * f1_score(labels, guesses, average=average)}
+    return {
+        "accuracy": times * accuracy_score(labels, guesses),
+        "f1": times * f1_score(labels, guesses, average=average),
+    }
 
 
 @cases.wrong("compute_metrics", r"Your f1 is .*That is the binary average")
@@ -367,8 +393,14 @@ def balanced_accuracy(eval_pred):
 
 def trainer_with(model, train_dataset, eval_dataset, collator, compute_metrics, output_dir, **training):
     args = TrainingArguments(output_dir=output_dir, report_to="none", **{"learning_rate": 1e-4, **training})
-    return Trainer(model=model, args=args, train_dataset=train_dataset, eval_dataset=eval_dataset, data_collator=collator,
-                   compute_metrics=compute_metrics)
+    return Trainer(
+        model=model,
+        args=args,
+        train_dataset=train_dataset,
+        eval_dataset=eval_dataset,
+        data_collator=collator,
+        compute_metrics=compute_metrics,
+    )
 
 
 cases.value("build_trainer", "right", "", "arguments_by_dictionary", trainer_with)
@@ -378,8 +410,14 @@ cases.value("build_trainer", "right", "", "arguments_by_dictionary", trainer_wit
 def the_courses_own(model, train_dataset, eval_dataset, collator, compute_metrics, output_dir, **training):
     from ftcourse import train
 
-    return train.build_trainer(model, train.training_arguments(output_dir, **training), train_dataset=train_dataset,
-                               eval_dataset=eval_dataset, data_collator=collator, compute_metrics=compute_metrics)
+    return train.build_trainer(
+        model,
+        train.training_arguments(output_dir, **training),
+        train_dataset=train_dataset,
+        eval_dataset=eval_dataset,
+        data_collator=collator,
+        compute_metrics=compute_metrics,
+    )
 
 
 @cases.wrong("build_trainer", r"judged on the sentences that it trains on")

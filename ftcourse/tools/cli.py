@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from . import __version__
-from .errors import CourseError
+from .. import __version__
+from ..errors import CourseError
 
 app = typer.Typer(
     help="A hands-on course on fine-tuning: run the lessons, read the results, check this machine.",
@@ -48,19 +48,25 @@ def _show_version(wanted: bool):
 
 
 @app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True,
-                                                help="Show the version and exit.")] = False):
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+):
     pass
 
 
 @app.command()
 def run(
     lessons: Lessons = None,
-    profile: Annotated[str | None, typer.Option(
-        metavar="NAME", help="smoke, local or full; by default what FTCOURSE_PROFILE says, else local.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="smoke, local or full; by default what FTCOURSE_PROFILE says, else local."),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="How many notebooks run at once.")] = 1,
-    timeout: Annotated[float | None, typer.Option(
-        min=0, metavar="SECONDS", help="Limit for each notebook; none if left out.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Limit for each notebook; none if left out.")
+    ] = None,
     report: Annotated[bool, typer.Option(help="Build the HTML report at the end.")] = True,
     output: Output = Path("build"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is already done.")] = False,
@@ -78,8 +84,8 @@ def run(
       ftcourse run --profile smoke --jobs 2 a quick look at all, two at a time
       ftcourse run 03 --fresh --timeout 600 once more, ten minutes at the most
     """
+    from ..profiles import check_profile, current_profile
     from .live import show_progress
-    from .profiles import check_profile, current_profile
     from .runner import choose_lessons, run_lessons
 
     profile = check_profile(profile or current_profile())
@@ -91,8 +97,10 @@ def run(
     except KeyboardInterrupt:
         _say("Stopped. The same command goes on with the lessons that are not done yet.")
         raise typer.Exit(130) from None
-    counts = [(label, sum(record["status"] == status for record in records)) for status, label in
-              (("passed", "passed"), ("skipped", "already done"), ("failed", "failed"))]
+    counts = [
+        (label, sum(record["status"] == status for record in records))
+        for status, label in (("passed", "passed"), ("skipped", "already done"), ("failed", "failed"))
+    ]
     _say("Lessons: " + ", ".join(f"{count} {label}" for label, count in counts if count))
     if report:
         _build_report(output)
@@ -113,11 +121,14 @@ def report(output: Output = Path("build")):
 
 @app.command()
 def check(
-    exercises: Annotated[list[str] | None, typer.Argument(
-        metavar="EXERCISE", help="Numbers or names; all if left out.")] = None,
+    exercises: Annotated[
+        list[str] | None, typer.Argument(metavar="EXERCISE", help="Numbers or names; all if left out.")
+    ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Forget the progress, and begin anew.")] = False,
-    page: Annotated[Path | None, typer.Option(
-        "--html", metavar="FILE", help="Write a finished exercise, as you saved it, as one HTML page.")] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a finished exercise, as you saved it, as one HTML page."),
+    ] = None,
 ):
     """Show how far you are in the exercises.
 
@@ -130,7 +141,7 @@ def check(
       ftcourse check 1 --reset              forget what was done of it
       ftcourse check 1 --html sentiment.html
     """
-    from .checks import EXERCISES, find_exercise, progress
+    from ..checks import EXERCISES, find_exercise, progress
 
     chosen = [find_exercise(name) for name in exercises or EXERCISES]
     if reset:
@@ -143,23 +154,31 @@ def check(
 
 
 def _write_page(chosen, page):
-    from .lab import lessons_folder
+    from .lessons import lessons_folder
     from .report import export_exercise
 
     if len(chosen) != 1:
         raise CourseError("A page is of one exercise: name it, for example `ftcourse check 1 --html page.html`.")
     name = Path("exercises") / f"{chosen[0].name}.ipynb"
-    notebook = name if name.exists() else lessons_folder()[0] / name  # first the copies of `ftcourse lab DIR`, if this is DIR
+    notebook = (
+        name if name.exists() else lessons_folder()[0] / name
+    )  # first the copies of `ftcourse lab DIR`, if this is DIR
     _say(f"Page: {export_exercise(chosen[0], notebook, page)}")
 
 
 def _progress_table(chosen):
     from rich.table import Table
 
-    from .checks import progress
+    from ..checks import progress
 
     rows = progress.rows(chosen)
-    table = Table("Exercise", "Step", "Outcome", "Tries", title=f"{sum(row[2] == 'right' for row in rows)} of {len(rows)} steps right")
+    table = Table(
+        "Exercise",
+        "Step",
+        "Outcome",
+        "Tries",
+        title=f"{sum(row[2] == 'right' for row in rows)} of {len(rows)} steps right",
+    )
     for exercise, step, outcome, tries in rows:
         table.add_row(exercise, step, outcome, str(tries), style="green" if outcome == "right" else None)
     return table
@@ -194,8 +213,12 @@ def lab(
 def setup(
     lessons: Lessons = None,
     show: Annotated[bool, typer.Option("--list", help="Show the assets, and fetch nothing.")] = False,
-    from_dir: Annotated[Path | None, typer.Option(
-        "--from", metavar="DIR", help="Folder that holds the files already, for a machine without a network.")] = None,
+    from_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Folder that holds the files already, for a machine without a network."
+        ),
+    ] = None,
 ):
     """Fetch the models and the data that the lessons need, once.
 
@@ -206,8 +229,8 @@ def setup(
       ftcourse setup --list      what there is: size, licence, lessons, ready or not
       ftcourse setup --from DIR  from files that were downloaded elsewhere
     """
-    from . import assets
-    from .profiles import LESSONS, find_lesson
+    from .. import assets
+    from ..profiles import LESSONS, find_lesson
 
     chosen = [find_lesson(lesson) for lesson in lessons or LESSONS]
     names = dict.fromkeys(name for lesson in chosen for name in LESSONS[lesson]["assets"])
@@ -235,7 +258,7 @@ def study(
       ftcourse study text_classification
       ftcourse study text_classification --seeds 0 1 2
     """
-    from .studies import STUDIES
+    from ..studies import STUDIES
 
     if show:
         for known, function in STUDIES.items():
@@ -252,19 +275,28 @@ def _read_seeds(seeds):
     try:
         return {"seeds": tuple(int(seed) for seed in seeds)} if seeds else {}
     except ValueError as error:
-        raise CourseError(f"{' '.join(seeds)!r} is not a list of seeds: write whole numbers, for example "
-                          "`ftcourse study NAME --seeds 0 1 2`.") from error
+        raise CourseError(
+            f"{' '.join(seeds)!r} is not a list of seeds: write whole numbers, for example "
+            "`ftcourse study NAME --seeds 0 1 2`."
+        ) from error
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen on this address; only this machine by default.")]
-    = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Listen on this address; only this machine by default.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8321,
-    home: Annotated[Path | None, typer.Option(
-        metavar="DIR", help="Folder for files, jobs and models; by default one in the course's cache.")] = None,
-    closed_organisation: Annotated[bool, typer.Option(
-        "--closed-organisation", help="Answer new jobs as OpenAI does to those whom fine-tuning is closed to.")] = False,
+    home: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for files, jobs and models; by default one in the course's cache."),
+    ] = None,
+    closed_organisation: Annotated[
+        bool,
+        typer.Option(
+            "--closed-organisation", help="Answer new jobs as OpenAI does to those whom fine-tuning is closed to."
+        ),
+    ] = False,
 ):
     """Run the fine-tuning service that OpenAI's client can talk to.
 
@@ -278,7 +310,7 @@ def serve(
       ftcourse serve --home my-service      with a state of its own
       ftcourse serve --closed-organisation  what you get at OpenAI today
     """
-    from .server.serve import serve as run_service
+    from ..server.serve import serve as run_service
 
     run_service(host, port, _say, home=home, closed_organisation=closed_organisation)
 
@@ -307,7 +339,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
 
 
 def _find_lessons(copies=None):
-    from .lab import lessons_folder
+    from .lessons import lessons_folder
 
     folder, kept = lessons_folder(copies)
     if kept:
@@ -328,7 +360,7 @@ def _say(text):
 def _asset_table(rows):
     from rich.table import Table
 
-    from .assets import ASSETS
+    from ..assets import ASSETS
 
     table = Table(title="Models and data of the course", show_footer=True, show_lines=True)
     table.add_column("Asset", footer="Total", no_wrap=True)
@@ -338,8 +370,13 @@ def _asset_table(rows):
     table.add_column("Ready")
     for row in rows:
         numbers = ", ".join(lesson.split("_")[0] for lesson in row["lessons"]) or "none yet"
-        table.add_row(row["name"], f"{ASSETS[row['name']].description}. Licence: {row['licence']}",
-                      f"{row['megabytes']} MB", numbers, "yes" if row["ready"] else "no")
+        table.add_row(
+            row["name"],
+            f"{ASSETS[row['name']].description}. Licence: {row['licence']}",
+            f"{row['megabytes']} MB",
+            numbers,
+            "yes" if row["ready"] else "no",
+        )
     return table
 
 
@@ -350,6 +387,10 @@ def _check_table(checks):
     styles = {"OK": "green", "WARN": "yellow", "FAIL": "bold red"}
     table = Table("Check", "Status", "Found", "Remedy", title="This machine and the course")
     for check in checks:
-        table.add_row(check["check"], Text(check["status"], style=styles[check["status"]]), Text(check["found"]),
-                      Text(check["remedy"]))
+        table.add_row(
+            check["check"],
+            Text(check["status"], style=styles[check["status"]]),
+            Text(check["found"]),
+            Text(check["remedy"]),
+        )
     return table

@@ -7,9 +7,9 @@ import json
 import os
 from pathlib import Path
 
-from .errors import CourseError
-from .lab import replace_file
-from .profiles import LESSONS, PROFILES
+from ..errors import CourseError
+from ..files import write_atomically
+from ..profiles import LESSONS, PROFILES
 from .runner import skip_slow_grammar
 
 SMOKE_BUDGET = 60  # seconds for each notebook
@@ -83,8 +83,10 @@ def build_report(output):
     output = Path(output).resolve()
     runs = {profile: _read_runs(output / "lessons" / profile) for profile in PROFILES}
     if not any(runs.values()):
-        raise CourseError(f"There is nothing to report in {output}: no lesson was run yet. Run them with `ftcourse "
-                          "run`, or name the folder that it wrote to with --output.")
+        raise CourseError(
+            f"There is nothing to report in {output}: no lesson was run yet. Run them with `ftcourse "
+            "run`, or name the folder that it wrote to with --output."
+        )
     folder = output / "report"
     index = folder / "index.html"
     parts = []
@@ -92,10 +94,10 @@ def build_report(output):
         if records:
             pages = {record["notebook"]: folder / profile / f"{record['lesson']}.html" for record in records}
             for notebook, page in pages.items():
-                replace_file(page, _convert(notebook, page, pages, index).encode())
+                write_atomically(page, _convert(notebook, page, pages, index).encode())
             parts.append(_profile_section(profile, records))
     parts += [_progress_section(), _records_section()]
-    replace_file(index, _PAGE.format(body="\n".join(parts)).encode())
+    write_atomically(index, _PAGE.format(body="\n".join(parts)).encode())
     return index
 
 
@@ -113,7 +115,7 @@ def export_exercise(exercise, notebook, page):
     Raises:
         CourseError: if a step is not right yet, or the notebook can't be read or has no outputs.
     """
-    from .checks import progress
+    from ..checks import progress
 
     open_steps = [step for _, step, outcome, _ in progress.rows([exercise]) if outcome != "right"]
     if open_steps:
@@ -128,7 +130,7 @@ def export_exercise(exercise, notebook, page):
         raise CourseError(f"{notebook} can't be read as a notebook ({error}). Save it in JupyterLab first.") from error
     if not any(cell.get("outputs") for cell in cells):
         raise CourseError(f"{notebook} has no outputs: run it in JupyterLab and save it, then export it.")
-    replace_file(page, _convert(notebook, page, {}).encode())
+    write_atomically(page, _convert(notebook, page, {}).encode())
     return page
 
 
@@ -159,7 +161,8 @@ def _convert(notebook, page, pages, index=None):
         if "://" in target or not target or target.startswith("mailto:"):
             continue
         other = pages.get((notebook.parent / target).resolve()) or pages.get(
-            (notebook.parent / target).resolve().with_suffix(".failed.ipynb"))
+            (notebook.parent / target).resolve().with_suffix(".failed.ipynb")
+        )
         if other:
             link["href"] = os.path.relpath(other, page.parent) + (f"#{anchor}" if anchor else "")
         else:
@@ -182,15 +185,23 @@ def _profile_section(profile, records):
         link = f'<a href="{profile}/{name}.html">executed notebook {name}</a>'
         rows.append([name, status, f"{record['seconds']:.0f}", f"{record['peak_memory_mb']:,}", link])
     last = max(record["finished"] for record in records)[:16].replace("T", " ")
-    table = _table(f"Lessons run at profile {profile}, the last one on {last} UTC",
-                   ["Lesson", "Status", "Time (s)", "Peak memory (MB)", "Notebook"], rows, numbers=(2, 3))
+    table = _table(
+        f"Lessons run at profile {profile}, the last one on {last} UTC",
+        ["Lesson", "Status", "Time (s)", "Peak memory (MB)", "Notebook"],
+        rows,
+        numbers=(2, 3),
+    )
     parts = [f"<h2>Profile {profile}</h2>", table]
     passed = {record["lesson"]: record for record in records if record["status"] == "passed"}
     if passed:
         seconds = {name: record["seconds"] for name, record in passed.items()}
         memory = {name: record["peak_memory_mb"] for name, record in passed.items()}
-        parts += ["<h3>Time</h3>", _bars(seconds, "seconds", {name: _budget(name, profile) for name in passed}),
-                  "<h3>Peak memory</h3>", _bars(memory, "MB")]
+        parts += [
+            "<h3>Time</h3>",
+            _bars(seconds, "seconds", {name: _budget(name, profile) for name in passed}),
+            "<h3>Peak memory</h3>",
+            _bars(memory, "MB"),
+        ]
     return "\n".join(parts)
 
 
@@ -206,7 +217,7 @@ def _bars(values, unit, limits=None):
     """Return a bar chart as an image with its text alternative, a mark on each bar's limit if there is one."""
     from matplotlib.figure import Figure
 
-    from .figures import BLUE, VERMILION
+    from ..figures import BLUE, VERMILION
 
     limits = {name: limit for name, limit in (limits or {}).items() if limit}
     figure = Figure(figsize=(8, 0.8 + 0.4 * len(values)), layout="constrained")
@@ -214,8 +225,9 @@ def _bars(values, unit, limits=None):
     names = list(values)[::-1]
     axes.barh(names, [values[name] for name in names], color=BLUE, height=0.6)
     if limits:
-        axes.plot(list(limits.values()), list(limits), "|", color=VERMILION, markersize=22, markeredgewidth=3,
-                  label="budget")
+        axes.plot(
+            list(limits.values()), list(limits), "|", color=VERMILION, markersize=22, markeredgewidth=3, label="budget"
+        )
         figure.legend(loc="outside upper right", frameon=False)
     axes.set_xlabel(unit)
     axes.spines[["top", "right"]].set_visible(False)
@@ -223,18 +235,21 @@ def _bars(values, unit, limits=None):
     figure.savefig(buffer, format="svg")
     alt = "Bar chart: " + "; ".join(
         f"{name} {value:,.0f} {unit}" + (f" of a budget of {limits[name]:,.0f}" if name in limits else "")
-        for name, value in values.items())
+        for name, value in values.items()
+    )
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<p><img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alt)}"></p>'
 
 
 def _progress_section():
     """Return a table of the learner's progress in the exercises, or nothing if there is none."""
-    from .checks import EXERCISES, find_exercise, progress
+    from ..checks import EXERCISES, find_exercise, progress
 
     if not progress.load():
         return ""
-    rows = [[html.escape(str(cell)) for cell in row] for row in progress.rows([find_exercise(name) for name in EXERCISES])]
+    rows = [
+        [html.escape(str(cell)) for cell in row] for row in progress.rows([find_exercise(name) for name in EXERCISES])
+    ]
     done = sum(row[2] == "right" for row in rows)
     table = _table(f"{done} of {len(rows)} steps right", ["Exercise", "Step", "Outcome", "Tries"], rows, numbers=(3,))
     return f"<h2>Exercises</h2>\n{table}"
@@ -242,13 +257,18 @@ def _progress_section():
 
 def _records_section():
     """Return the tables of the committed run records, one for each study."""
-    from .records import load_records, results_folder
+    from ..records import load_records, results_folder
 
     parts = []
     for folder in sorted(path for path in results_folder().glob("*") if next(path.glob("*.json"), None)):
-        rows = [{"run": record["run"], **record["metrics"],
-                 **{key: record[key] for key in ("seconds", "peak_memory_mb") if key in record}}
-                for record in load_records(folder.name)]
+        rows = [
+            {
+                "run": record["run"],
+                **record["metrics"],
+                **{key: record[key] for key in ("seconds", "peak_memory_mb") if key in record},
+            }
+            for record in load_records(folder.name)
+        ]
         columns = list(dict.fromkeys(key for row in rows for key in row))
         cells = [[html.escape(_figure(row.get(column, ""))) for column in columns] for row in rows]
         titles = [column.replace("_", " ") for column in columns]
@@ -265,7 +285,16 @@ def _table(caption, columns, rows, numbers=()):
     kind = ['class="number"' if i in numbers else "" for i in range(len(columns))]
     head = "".join(f'<th scope="col" {kind[i]}>{html.escape(column)}</th>' for i, column in enumerate(columns))
     body = "\n".join(
-        "".join([f'<tr><th scope="row">{row[0]}</th>', *(f"<td {kind[i]}>{row[i]}</td>" for i in range(1, len(row))),
-                 "</tr>"]) for row in rows)
-    return (f"<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-            f"<tbody>\n{body}\n</tbody>\n</table>")
+        "".join(
+            [
+                f'<tr><th scope="row">{row[0]}</th>',
+                *(f"<td {kind[i]}>{row[i]}</td>" for i in range(1, len(row))),
+                "</tr>",
+            ]
+        )
+        for row in rows
+    )
+    return (
+        f"<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table>"
+    )

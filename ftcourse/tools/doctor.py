@@ -35,15 +35,28 @@ def run_checks():
     Returns:
         A list of dicts with `check`, `status` ("OK", "WARN" or "FAIL"), `found` and `remedy` (empty when OK).
     """
-    rows = [check_python(), *check_packages(), *check_torch(), check_processor(), check_memory(), check_assets(),
-            check_cache(), check_disk(), check_kernel()]
+    rows = [
+        check_python(),
+        *check_packages(),
+        *check_torch(),
+        check_processor(),
+        check_memory(),
+        check_assets(),
+        check_cache(),
+        check_disk(),
+        check_kernel(),
+    ]
     return [dict(zip(("check", "status", "found", "remedy"), row, strict=True)) for row in rows]
 
 
 def check_python():
     good = sys.version_info >= (3, 11)
-    return ("Python", OK if good else FAIL, f"{platform.python_version()} at {sys.executable}",
-            "" if good else "Install Python 3.11 or newer and set up the environment again.")
+    return (
+        "Python",
+        OK if good else FAIL,
+        f"{platform.python_version()} at {sys.executable}",
+        "" if good else "Install Python 3.11 or newer and set up the environment again.",
+    )
 
 
 def check_packages():
@@ -54,24 +67,45 @@ def check_packages():
     try:
         required = [Requirement(line) for line in metadata.requires("ftcourse") or ()]
     except metadata.PackageNotFoundError:
-        return [("packages", WARN, "ftcourse itself is not installed, so its requirements are not known",
-                 "Run `make env` in the repository, or install the package.")]
+        return [
+            (
+                "packages",
+                WARN,
+                "ftcourse itself is not installed, so its requirements are not known",
+                "Run `make env` in the repository, or install the package.",
+            )
+        ]
     required = [one for one in required if one.marker is None or one.marker.evaluate({"extra": ""})]
     installed = {one.name: _version(one.name) for one in required}
-    wrong = [f"{one.name} {installed[one.name] or 'missing'} (needs {one.specifier or 'any'})" for one in required
-             if not installed[one.name] or not one.specifier.contains(installed[one.name], prereleases=True)]
+    wrong = [
+        f"{one.name} {installed[one.name] or 'missing'} (needs {one.specifier or 'any'})"
+        for one in required
+        if not installed[one.name] or not one.specifier.contains(installed[one.name], prereleases=True)
+    ]
     locked = {canonicalize_name(one.name): one.specifier for one in _read_lock()}
-    drifted = [f"{name} {version}" for name, version in installed.items() if version
-               and canonicalize_name(name) in locked and not locked[canonicalize_name(name)].contains(version)]
+    drifted = [
+        f"{name} {version}"
+        for name, version in installed.items()
+        if version and canonicalize_name(name) in locked and not locked[canonicalize_name(name)].contains(version)
+    ]
     remedy = "Run `make env` again in the repository, or install ftcourse again."
     shown = ", ".join(f"{name} {installed[name]}" for name in KEY_PACKAGES if installed.get(name))
-    rows = [("packages", FAIL, "; ".join(wrong), remedy) if wrong else
-            ("packages", OK, f"all {len(required)} fit: {shown}", "")]
+    rows = [
+        ("packages", FAIL, "; ".join(wrong), remedy)
+        if wrong
+        else ("packages", OK, f"all {len(required)} fit: {shown}", "")
+    ]
     if locked:
-        rows.append(("lock file", WARN, f"not as in the lock file: {', '.join(drifted)}",
-                     "They may work; for the versions that the course was tested with, remove .venv and run "
-                     "`make env`.")
-                    if drifted else ("lock file", OK, "the versions are those that the course was tested with", ""))
+        rows.append(
+            (
+                "lock file",
+                WARN,
+                f"not as in the lock file: {', '.join(drifted)}",
+                "They may work; for the versions that the course was tested with, remove .venv and run `make env`.",
+            )
+            if drifted
+            else ("lock file", OK, "the versions are those that the course was tested with", "")
+        )
     return rows
 
 
@@ -86,7 +120,7 @@ def _read_lock():
     """Return the pins of the repository's lock file that hold for this Python and system."""
     from packaging.requirements import Requirement
 
-    from .lab import repository
+    from .lessons import repository
     from .runner import LOCK
 
     root = repository()
@@ -107,14 +141,25 @@ def check_torch():
     except (subprocess.TimeoutExpired, OSError, ValueError, IndexError) as error:
         answer, problem = None, str(error)
     if answer is None:
-        return [("torch", FAIL, f"{pair}: they do not work together: {problem[:200]}",
-                 "Install the two as a pair: `make env`, or pip install with the versions that ftcourse requires.")]
+        return [
+            (
+                "torch",
+                FAIL,
+                f"{pair}: they do not work together: {problem[:200]}",
+                "Install the two as a pair: `make env`, or pip install with the versions that ftcourse requires.",
+            )
+        ]
     fast, gpu = answer["bfloat16"], answer["gpu"]
     return [
         ("torch", OK, f"{pair}, which work together", ""),
-        ("bfloat16", OK, "fast on this machine", "") if fast else
-        ("bfloat16", WARN, "not native here, so training runs in float32",
-         "Nothing to mend: the lessons choose float32 themselves, and take up to twice as long."),
+        ("bfloat16", OK, "fast on this machine", "")
+        if fast
+        else (
+            "bfloat16",
+            WARN,
+            "not native here, so training runs in float32",
+            "Nothing to mend: the lessons choose float32 themselves, and take up to twice as long.",
+        ),
         ("GPU", OK, gpu or "none, and none is needed at the profiles smoke and local", ""),
     ]
 
@@ -125,8 +170,12 @@ def count_cores():
 
 def check_processor():
     count = count_cores()
-    return ("cores", OK if count >= 2 else WARN, str(count),
-            "" if count >= 2 else "With one core the lessons take about twice the time that they state.")
+    return (
+        "cores",
+        OK if count >= 2 else WARN,
+        str(count),
+        "" if count >= 2 else "With one core the lessons take about twice the time that they state.",
+    )
 
 
 def check_memory():
@@ -136,43 +185,60 @@ def check_memory():
     found = f"{memory.available / 1e9:.1f} GB free of {memory.total / 1e9:.1f} GB"
     if memory.available >= MEMORY_GB * 1e9:
         return "memory", OK, found, ""
-    return ("memory", WARN, found, f"A lesson may use up to {MEMORY_GB} GB: close other programs, and run one lesson "
-                                   "at a time (--jobs 1).")
+    return (
+        "memory",
+        WARN,
+        found,
+        f"A lesson may use up to {MEMORY_GB} GB: close other programs, and run one lesson at a time (--jobs 1).",
+    )
 
 
 def check_assets():
-    from . import assets
+    from .. import assets
 
     rows = assets.table()
     missing = [row["name"] for row in rows if row["lessons"] and not row["ready"]]
     if missing:
-        return ("assets", WARN, f"not fetched yet: {', '.join(missing)}",
-                "Run `ftcourse setup`, or leave it to `ftcourse run`.")
+        return (
+            "assets",
+            WARN,
+            f"not fetched yet: {', '.join(missing)}",
+            "Run `ftcourse setup`, or leave it to `ftcourse run`.",
+        )
     return "assets", OK, f"all that the lessons need are in {assets.home()}", ""
 
 
 def check_cache():
-    from . import assets
+    from .. import assets
 
     try:
         assets.home().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=assets.home()):
             return "cache", OK, f"{assets.home()} can be written", ""
     except OSError as error:
-        return ("cache", FAIL, f"{assets.home()} cannot be written: {error}",
-                "Make it writable, or name another folder in the environment variable FTCOURSE_HOME.")
+        return (
+            "cache",
+            FAIL,
+            f"{assets.home()} cannot be written: {error}",
+            "Make it writable, or name another folder in the environment variable FTCOURSE_HOME.",
+        )
 
 
 def check_disk():
-    from . import assets
+    from .. import assets
 
     folder = next(path for path in (assets.home(), *assets.home().parents) if path.exists())
     free = shutil.disk_usage(folder).free / 1e9
     found = f"{free:.1f} GB free at {folder}"
     if free >= CACHE_GB or check_assets()[1] == OK:
         return "disk", OK, found, ""
-    return ("disk", FAIL, found, f"The models and data need {CACHE_GB} GB (and the environment about 8 GB with the GPU "
-                                 "build of torch): make room, or name a folder on another disk in FTCOURSE_HOME.")
+    return (
+        "disk",
+        FAIL,
+        found,
+        f"The models and data need {CACHE_GB} GB (and the environment about 8 GB with the GPU "
+        "build of torch): make room, or name a folder on another disk in FTCOURSE_HOME.",
+    )
 
 
 def check_kernel():
@@ -199,5 +265,9 @@ def check_kernel():
             manager.shutdown_kernel(now=True)
     if problem is None:
         return "kernel", OK, "a Jupyter kernel started and imported ftcourse", ""
-    return ("kernel", FAIL, f"no Jupyter kernel that can import ftcourse: {problem}",
-            "Install ipykernel and ftcourse into this environment: `make env`, or pip install ftcourse again.")
+    return (
+        "kernel",
+        FAIL,
+        f"no Jupyter kernel that can import ftcourse: {problem}",
+        "Install ipykernel and ftcourse into this environment: `make env`, or pip install ftcourse again.",
+    )

@@ -1,6 +1,6 @@
 """The committed notebooks carry the outputs of a run, and a stamp that says which code the outputs are from.
 
-``python -m ftcourse.notebooks [LESSON...]`` takes over the outputs of the last ``ftcourse run --profile local``.
+``python -m ftcourse.tools.outputs [LESSON...]`` takes over the outputs of the last ``ftcourse run --profile local``.
 """
 
 import hashlib
@@ -8,8 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-from .errors import CourseError
-from .lab import replace_file
+from ..errors import CourseError
+from ..files import write_atomically
 
 
 def code_sha256(notebook):
@@ -33,8 +33,10 @@ def take_outputs(executed, path):
     """
     copy, notebook = _read(executed), _read(path)
     if code_sha256(copy) != code_sha256(notebook):
-        raise CourseError(f"{path} has changed since {executed} was run, so the outputs there are not those of its "
-                          "code. Run the notebook again.")
+        raise CourseError(
+            f"{path} has changed since {executed} was run, so the outputs there are not those of its "
+            "code. Run the notebook again."
+        )
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
         cell["outputs"] = [_without_paths(output) for output in run["outputs"] if not _is_widget(output)]
     _write_stamped(notebook, path)
@@ -60,18 +62,25 @@ def _without_paths(output):
 
     import nbformat
 
-    from .assets import home
+    from ..assets import home
 
     packages = Path(sysconfig.get_paths()["purelib"])
     text = json.dumps(output)
-    for folder, name in ((home(), "$FTCOURSE_HOME"), (packages, "site-packages"), (packages.resolve(), "site-packages")):
+    for folder, name in (
+        (home(), "$FTCOURSE_HOME"),
+        (packages, "site-packages"),
+        (packages.resolve(), "site-packages"),
+    ):
         text = text.replace(json.dumps(str(folder))[1:-1], name)
     return nbformat.from_dict(json.loads(text))
 
 
 def _code_cells(notebook):
-    return [cell for cell in notebook["cells"]
-            if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", ())]
+    return [
+        cell
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", ())
+    ]
 
 
 def _source(cell):
@@ -84,8 +93,10 @@ def _read(path):
     try:
         return nbformat.read(path, as_version=4)
     except (OSError, ValueError) as error:
-        raise CourseError(f"{path} cannot be read as a notebook ({error}). Check the name, or take the file again "
-                          "from the repository.") from error
+        raise CourseError(
+            f"{path} cannot be read as a notebook ({error}). Check the name, or take the file again "
+            "from the repository."
+        ) from error
 
 
 def _write_stamped(notebook, path):
@@ -96,21 +107,23 @@ def _write_stamped(notebook, path):
         found = f"A cell of {path} ended with an error" if kinds else f"{path} has no outputs"
         raise CourseError(f"{found}, so the notebook was not stamped. Run it to its end first.")
     notebook["metadata"]["ftcourse"] = {"code_sha256": code_sha256(notebook)}
-    replace_file(Path(path), (nbformat.writes(notebook) + "\n").encode())
+    write_atomically(Path(path), (nbformat.writes(notebook) + "\n").encode())
 
 
 def main(wanted):
     """Give notebooks of the repository, all or those named, the outputs of their last run at profile local."""
     from nbdev.clean import nbdev_clean
 
-    from .lab import lessons_folder
+    from .lessons import lessons_folder
     from .runner import choose_lessons
 
     for name, path in choose_lessons(wanted, lessons_folder()[0]).items():
         executed = Path("build") / "lessons" / "local" / f"{name}.ipynb"
         if not executed.exists():
-            raise CourseError(f"There is no {executed}, so {name} has no outputs to take over. Run it first: "
-                              f"`ftcourse run {name} --profile local`.")
+            raise CourseError(
+                f"There is no {executed}, so {name} has no outputs to take over. Run it first: "
+                f"`ftcourse run {name} --profile local`."
+            )
         take_outputs(executed, path)
         nbdev_clean(fname=str(path))
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
-from .errors import CourseError
+from ..errors import CourseError
+from ..files import write_atomically
 
-SHIPPED = Path(__file__).resolve().parent / "lessons"  # only in an installed wheel; setup.py puts the notebooks there
+SHIPPED = (
+    Path(__file__).resolve().parents[1] / "lessons"
+)  # only in an installed wheel; setup.py puts the notebooks there
 COPIES = "ftcourse-lessons"
 NOTEBOOKS = ("*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb")  # setup.py has the same
 _MANIFEST = ".ftcourse-lessons.json"  # the SHA-256 of each copy as it was made, which tells what a person changed since
@@ -15,7 +17,7 @@ _MANIFEST = ".ftcourse-lessons.json"  # the SHA-256 of each copy as it was made,
 
 def repository():
     """Return the folder of the repository that the package is imported from, or None if there is none."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     return root if (root / "settings.ini").is_file() and (root / "nbs").is_dir() else None
 
 
@@ -36,9 +38,11 @@ def lessons_folder(copies=None):
     places = [Path("nbs"), *([root / "nbs"] if root else []), SHIPPED]
     source = next((place.resolve() for place in places if find_notebooks(place)), None)
     if source is None:
-        raise CourseError("No lessons were found: there is no folder nbs with notebooks here, and this installation of "
-                          "ftcourse carries none. Run the command in a clone of the repository, or install ftcourse "
-                          "again from its wheel.")
+        raise CourseError(
+            "No lessons were found: there is no folder nbs with notebooks here, and this installation of "
+            "ftcourse carries none. Run the command in a clone of the repository, or install ftcourse "
+            "again from its wheel."
+        )
     if copies is None and source != SHIPPED:
         return source, []
     copies = Path(copies or COPIES).resolve()
@@ -71,24 +75,15 @@ def copy_lessons(source, folder):
                 kept.append(name)
                 continue
             if old != new:
-                replace_file(target, new)
+                write_atomically(target, new)
             copied[name] = _sha256(new)
-        replace_file(manifest, json.dumps(copied, indent=1).encode())
+        write_atomically(manifest, json.dumps(copied, indent=1).encode())
     except (OSError, ValueError) as error:
-        raise CourseError(f"The lessons could not be copied into {folder} ({error}). Make it a folder that you may "
-                          "write to, or name another one: `ftcourse lab DIR`.") from error
+        raise CourseError(
+            f"The lessons could not be copied into {folder} ({error}). Make it a folder that you may "
+            "write to, or name another one: `ftcourse lab DIR`."
+        ) from error
     return kept
-
-
-def replace_file(path, content):
-    """Write bytes to `path` so that it never holds half of them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sha256(content):

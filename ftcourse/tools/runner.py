@@ -20,10 +20,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from types import SimpleNamespace
 
-from .errors import CourseError
-from .lab import replace_file
-from .profiles import LESSONS, check_profile
-from .records import results_folder
+from ..errors import CourseError
+from ..files import write_atomically
+from ..profiles import LESSONS, check_profile
+from ..records import results_folder
 
 LOCK = "requirements.lock"
 _UNPARAMETRISED = "index"  # has no profile: it only shows what the records say
@@ -52,11 +52,16 @@ def choose_lessons(wanted, folder):
     for name in wanted:
         short = name.removesuffix(".ipynb")
         short = short.zfill(2) if short.isdigit() else short
-        fitting = [lesson for lesson, path in lessons.items()
-                   if short in (lesson, lesson.split("_")[0]) or Path(name).resolve() == path.resolve()]
+        fitting = [
+            lesson
+            for lesson, path in lessons.items()
+            if short in (lesson, lesson.split("_")[0]) or Path(name).resolve() == path.resolve()
+        ]
         if len(fitting) != 1:
-            raise CourseError(f"Unknown lesson {name!r}. The lessons in {folder} are "
-                              f"{', '.join(lessons) or 'none yet'}: give a number or a name.")
+            raise CourseError(
+                f"Unknown lesson {name!r}. The lessons in {folder} are "
+                f"{', '.join(lessons) or 'none yet'}: give a number or a name."
+            )
         chosen += fitting
     return {name: path for name, path in lessons.items() if name in chosen or not wanted}
 
@@ -71,8 +76,10 @@ def read_cells(path):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         return [(cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", ())) for cell in cells]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CourseError(f"{path} is not a notebook that can be read ({type(error).__name__}: {error}). Take the "
-                          "committed version again, for example with `git checkout`.") from error
+        raise CourseError(
+            f"{path} is not a notebook that can be read ({type(error).__name__}: {error}). Take the "
+            "committed version again, for example with `git checkout`."
+        ) from error
 
 
 def check_parameters(path):
@@ -80,15 +87,17 @@ def check_parameters(path):
     if path.stem == _UNPARAMETRISED:
         return
     if not any("parameters" in tags and re.search(r"^profile\b", source, re.M) for _, source, tags in read_cells(path)):
-        raise CourseError(f"{path} has no code cell tagged `parameters` that sets `profile`, so the profile could not "
-                          "be passed to it. Add the tag to the cell with `profile = ...` (in JupyterLab: the property "
-                          "inspector, Cell Tags).")
+        raise CourseError(
+            f"{path} has no code cell tagged `parameters` that sets `profile`, so the profile could not "
+            "be passed to it. Add the tag to the cell with `profile = ...` (in JupyterLab: the property "
+            "inspector, Cell Tags)."
+        )
 
 
 def fingerprint(path, profile):
     """Return the SHA-256 of all that a run depends on: notebook and package sources, records, profile, versions."""
     digest = hashlib.sha256(json.dumps([profile, [cell[:2] for cell in read_cells(path)]]).encode())
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     records = sorted(results_folder().rglob("*.json"))
     for file in [*sorted(package.rglob("*.py")), *records, package.parent / LOCK]:
         if file.exists():
@@ -104,8 +113,9 @@ def read_record(output, profile, lesson):
         return None
 
 
-def run_lessons(lessons, profile, output, jobs=1, timeout=None, fresh=False, done=lambda record: None,
-                tick=lambda running: None):
+def run_lessons(
+    lessons, profile, output, jobs=1, timeout=None, fresh=False, done=lambda record: None, tick=lambda running: None
+):
     """Run notebooks, `jobs` at a time, each in a worker process of its own, and go on when one fails.
 
     Args:
@@ -175,7 +185,7 @@ def run_lessons(lessons, profile, output, jobs=1, timeout=None, fresh=False, don
 def _fetch_assets(lessons, profile):
     names = sorted({name for lesson in lessons for name in LESSONS.get(lesson, {}).get("assets", ())})
     if names and profile != "full":
-        from . import assets
+        from .. import assets
 
         assets.setup(names)
 
@@ -191,21 +201,45 @@ def _start(lesson, path, mark, profile, output, jobs):
         variables |= {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(max(1, os.cpu_count() // jobs)))}
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(
-        target=_work, args=(sender, path, working, log, profile, variables), daemon=True)
+        target=_work, args=(sender, path, working, log, profile, variables), daemon=True
+    )
     process.start()
     sender.close()
     return SimpleNamespace(
-        lesson=lesson, path=path, profile=profile, mark=mark, target=target, working=working, log=log,
-        process=process, pipe=receiver, started=time.monotonic(), start_time=datetime.now(timezone.utc),
-        cell=0, cells=0, source="", title="starting the kernel", memory=0, peak=0, sampled=0)
+        lesson=lesson,
+        path=path,
+        profile=profile,
+        mark=mark,
+        target=target,
+        working=working,
+        log=log,
+        process=process,
+        pipe=receiver,
+        started=time.monotonic(),
+        start_time=datetime.now(timezone.utc),
+        cell=0,
+        cells=0,
+        source="",
+        title="starting the kernel",
+        memory=0,
+        peak=0,
+        sampled=0,
+    )
 
 
 def kernel_of_this_python(output):
     """Write a kernel named python3 that is this interpreter, and return the folder to put first on JUPYTER_PATH."""
-    argv = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}",
-            "--IPKernelApp.log_level=ERROR"]
+    argv = [
+        sys.executable,
+        "-Xfrozen_modules=off",
+        "-m",
+        "ipykernel_launcher",
+        "-f",
+        "{connection_file}",
+        "--IPKernelApp.log_level=ERROR",
+    ]
     spec = {"argv": argv, "display_name": "Python 3 (ipykernel)", "language": "python"}
-    replace_file(output / "jupyter" / "kernels" / "python3" / "kernel.json", json.dumps(spec).encode())
+    write_atomically(output / "jupyter" / "kernels" / "python3" / "kernel.json", json.dumps(spec).encode())
     return output / "jupyter"
 
 
@@ -232,8 +266,9 @@ def _work(pipe, path, working, log, profile, variables):
                 if "injected-parameters" in cell.metadata.get("tags", ()):
                     shift = 1  # count as the person does, who does not have this cell
                 if cell.cell_type == "markdown":
-                    now["heading"] = next((line.lstrip("# ") for line in cell.source.splitlines()
-                                           if line.startswith("#")), now["heading"])
+                    now["heading"] = next(
+                        (line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")), now["heading"]
+                    )
                 elif cell.cell_type == "code":
                     now.update(cell=cell_index + 1 - shift, source=cell.source)
                     pipe.send({**now, "cells": len(nb_man.nb.cells) - bool(profile_parameter)})
@@ -246,12 +281,22 @@ def _work(pipe, path, working, log, profile, variables):
     profile_parameter = {} if path.stem == _UNPARAMETRISED else {"profile": profile}
     try:
         executed = execute_notebook(
-            _escape(path), _escape(working), profile_parameter, engine_name="ftcourse", kernel_name="python3",
-            language="python", progress_bar=False, cwd=path.parent,
-            request_save_on_cell_execute=False)  # it is saved every 30 seconds; at every cell costs 7 seconds a lesson
+            _escape(path),
+            _escape(working),
+            profile_parameter,
+            engine_name="ftcourse",
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=path.parent,
+            request_save_on_cell_execute=False,
+        )  # it is saved every 30 seconds; at every cell costs 7 seconds a lesson
         theirs = [cell for cell in executed.cells if "injected-parameters" not in cell.metadata.get("tags", ())]
-        seconds = [(number, round(cell.metadata.papermill["duration"], 3))
-                   for number, cell in enumerate(theirs, 1) if cell.cell_type == "code"]
+        seconds = [
+            (number, round(cell.metadata.papermill["duration"], 3))
+            for number, cell in enumerate(theirs, 1)
+            if cell.cell_type == "code"
+        ]
         pipe.send({"status": "passed", "cell_seconds": seconds})
     except PapermillExecutionError as error:
         lines = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback[:-1])).splitlines()  # the last is the error
@@ -329,26 +374,30 @@ def _stop(job):
 def _finish(job, outcome, environment):
     """Put the executed notebook in its place and write the record, which comes last and makes the run count."""
     record = {
-        "lesson": job.lesson, "profile": job.profile, "status": outcome["status"],
-        "seconds": outcome["seconds"], "peak_memory_mb": job.peak,
+        "lesson": job.lesson,
+        "profile": job.profile,
+        "status": outcome["status"],
+        "seconds": outcome["seconds"],
+        "peak_memory_mb": job.peak,
         "started": job.start_time.isoformat(timespec="seconds"),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **{key: value for key, value in outcome.items() if key not in ("status", "heading")},
-        "cells": job.cells, "fingerprint": job.mark, "environment": environment,
+        "cells": job.cells,
+        "fingerprint": job.mark,
+        "environment": environment,
     }
     passed, failed = job.target, job.target.with_suffix(".failed.ipynb")
     here, gone = (passed, failed) if record["status"] == "passed" else (failed, passed)
     for stale in (gone.with_suffix(".json"), gone, here.with_suffix(".json")):
         stale.unlink(missing_ok=True)
     if not job.working.exists():  # papermill did not come as far as its first copy
-        replace_file(job.working, job.path.read_bytes())
+        write_atomically(job.working, job.path.read_bytes())
     os.replace(job.working, here)
     if record.get("traceback") == [] and job.log.exists():  # no exception in a cell: the log may say why
         record["log"] = job.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
     job.log.unlink(missing_ok=True)
-    replace_file(here.with_suffix(".json"), json.dumps(record, indent=1).encode())
+    write_atomically(here.with_suffix(".json"), json.dumps(record, indent=1).encode())
     return record | {"notebook": str(here)}
-
 
 
 def _ask_environment():

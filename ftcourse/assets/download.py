@@ -1,6 +1,6 @@
 """Fetch one file of a package index through the user's own pip settings, without installing it or running its code.
 
-Only `assets.py` uses this module, and imports it when something really has to be fetched: its imports are slow.
+Only `cache.py` uses this module, and imports it when something really has to be fetched: its imports are slow.
 """
 
 import ast
@@ -19,7 +19,7 @@ from unearth import PackageFinder
 from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers import PyPIClient
 
-from .errors import CourseError
+from ..errors import CourseError
 
 PAUSES = (1, 2, 5)  # seconds before each new try; counted afresh whenever a try got further than those before it
 
@@ -129,7 +129,11 @@ def _client(settings, trusted, indexes):
             for host in trusted
         }
         client = PyPIClient(
-            trusted_hosts=trusted, mounts=routes, proxy=proxy, verify=verify, follow_redirects=True,
+            trusted_hosts=trusted,
+            mounts=routes,
+            proxy=proxy,
+            verify=verify,
+            follow_redirects=True,
             timeout=float(settings.get("timeout") or settings.get("default-timeout") or 15),
         )
     except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:

@@ -1,0 +1,63 @@
+"""Figures that everybody can read: a colour-blind-safe palette, and a text alternative with every picture.
+
+`style` has what they share, `scores`, `losses` and `text` what several lessons show, and each other module what one does.
+"""
+
+from .classification import show_padding, show_weights
+from .evaluation import show_decisions, show_reliability, show_slices
+from .jobs import show_chat_lengths
+from .lora import show_memory, show_quantised
+from .losses import live_losses, show_losses
+from .ner import show_alignment, show_errors
+from .qa import show_span_chances, show_thresholds, show_windows
+from .scores import show_confusion, show_groups, show_learning_curve, show_runs, show_scores
+from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
+from .text import chat_html, entities_html, show_chat, show_entities, show_labels, show_words
+from .transfer import show_images
+from .tuning import show_range_test, show_sweep, show_trials
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "GREEN",
+    "ORANGE",
+    "PALETTE",
+    "PURPLE",
+    "SKY",
+    "TINTS",
+    "VERMILION",
+    "YELLOW",
+    "chat_html",
+    "entities_html",
+    "live",
+    "live_losses",
+    "set_style",
+    "show",
+    "show_alignment",
+    "show_chat",
+    "show_chat_lengths",
+    "show_confusion",
+    "show_decisions",
+    "show_entities",
+    "show_errors",
+    "show_groups",
+    "show_images",
+    "show_labels",
+    "show_learning_curve",
+    "show_losses",
+    "show_memory",
+    "show_padding",
+    "show_quantised",
+    "show_range_test",
+    "show_reliability",
+    "show_runs",
+    "show_scores",
+    "show_slices",
+    "show_span_chances",
+    "show_sweep",
+    "show_thresholds",
+    "show_trials",
+    "show_weights",
+    "show_windows",
+    "show_words",
+]

@@ -1,0 +1,92 @@
+"""Lesson 9: certainty, slices and the decision guide."""
+
+from . import style
+from .style import BLACK, BLUE, GREEN, TINTS, VERMILION
+
+
+def show_reliability(tables):
+    """Show accuracy against certainty, a line a model; on the diagonal a model is as right as it says.
+
+    Args:
+        tables: dictionary from a name to a DataFrame with count, confidence and accuracy, one row a bin.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 4.5))
+    axes.plot([0, 100], [0, 100], color=BLACK, linewidth=0.8, linestyle="--", label="as right as it says")
+    said = []
+    for (name, table), colour, mark in zip(tables.items(), (VERMILION, BLUE, GREEN), "os^"):
+        axes.plot(100 * table["confidence"], 100 * table["accuracy"], f"{mark}-", color=colour, label=name)
+        axes.scatter(
+            100 * table["confidence"],
+            100 * table["accuracy"],
+            s=300 * table["count"] / table["count"].sum(),
+            color=colour,
+            alpha=0.3,
+        )
+        said.append(
+            f"{name}: "
+            + ", ".join(f"sure {c:.0%} right {a:.0%}" for c, a in zip(table["confidence"], table["accuracy"]))
+        )
+    low = min(table["confidence"].min() for table in tables.values())
+    axes.set(xlabel="certainty (%)", ylabel="right (%)", xlim=(max(0, 100 * low - 5), 101), ylim=(0, 101))
+    axes.legend(loc="lower right")
+    style.show(figure, f"Accuracy by certainty. {'; '.join(said)}.")
+
+
+def show_slices(table, overall):
+    """Show the accuracy of slices of the data with their intervals, and the overall accuracy as a line.
+
+    Args:
+        table: DataFrame with count, accuracy, low and high, one row a slice.
+        overall: the accuracy on all.
+    """
+    import matplotlib.pyplot as plt
+
+    table = table[table["count"] > 0]
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.4 * len(table)))
+    names = [f"{name} ({count})" for name, count in table["count"].items()]
+    errors = 100 * abs(table[["low", "high"]].to_numpy().T - table["accuracy"].to_numpy())
+    axes.errorbar(100 * table["accuracy"], names, xerr=errors, fmt="o", capsize=3, color=BLUE)
+    axes.axvline(100 * overall, color=VERMILION, linestyle="--", label="all")
+    axes.set(xlabel="accuracy (%) with its interval; how many there are in brackets")
+    axes.invert_yaxis()
+    axes.legend()
+    said = ", ".join(
+        f"{name} {row.accuracy:.0%} ({row.low:.0%} to {row.high:.0%})" for name, row in zip(names, table.itertuples())
+    )
+    style.show(figure, f"Accuracy by slice; all {overall:.0%}: {said}.")
+
+
+def show_decisions(tree):
+    """Show a tree of questions, each answered by yes, to the right, or no, downwards.
+
+    Args:
+        tree: list of (question, what to do if the answer is yes); the last one's question is what to do otherwise,
+            with None.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 0.95 * len(tree)))
+    box = dict(boxstyle="round,pad=0.4", edgecolor=BLACK)
+    for row, (question, advice) in enumerate(tree):
+        y, last = -row, advice is None
+        axes.text(
+            0,
+            y,
+            question,
+            ha="center",
+            va="center",
+            fontsize=9,
+            bbox={**box, "facecolor": TINTS["LOC" if last else "PER"]},
+        )
+        if not last:
+            axes.annotate("", (0, y - 0.7), (0, y - 0.3), arrowprops=dict(arrowstyle="->", color=BLACK))
+            axes.text(0.04, y - 0.5, "no", va="center", fontsize=8)
+            axes.annotate("", (0.75, y), (0.43, y), arrowprops=dict(arrowstyle="->", color=BLACK))
+            axes.text(0.59, y + 0.16, "yes", ha="center", fontsize=8)
+            axes.text(0.8, y, advice, ha="left", va="center", fontsize=9, bbox={**box, "facecolor": TINTS["LOC"]})
+    axes.set(xlim=(-0.5, 1.6), ylim=(0.5 - len(tree), 0.5))
+    axes.axis("off")
+    said = " ".join(f"{question} {f'If yes: {advice}.' if advice else ''}" for question, advice in tree[:-1])
+    style.show(figure, f"Decision guide. {said} Otherwise: {tree[-1][0]}.".replace("\n", " "))

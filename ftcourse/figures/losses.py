@@ -1,0 +1,68 @@
+"""The losses of a run over its steps or epochs: the one plot for all trainers."""
+
+from . import style
+from .style import SKY, VERMILION
+
+
+def show_losses(history, metric=None):
+    """Show the training and validation loss of a run, and a validation metric beside them if one is named.
+
+    Args:
+        history: list of dictionaries, as ``trainer.state.log_history`` is: with ``step`` (or ``epoch``, if no row has a
+            step) and ``loss``, ``eval_loss`` and ``eval_METRIC`` where they were measured. The names of OpenAI's result
+            files, ``train_loss`` and ``valid_loss``, are understood too; what is missing or NaN is left out.
+        metric: name of a share between 0 and 1 to show in a second panel; None for none.
+
+    Raises:
+        ValueError: if the history holds no loss.
+    """
+    style.show(*_losses(history, metric))
+
+
+def live_losses():
+    """Return a function that draws the losses of a run so far, each time in the place of the picture before.
+
+    The function takes a history as `show_losses` does.
+    """
+    show_again = style.live()
+    return lambda history: show_again(*_losses(history))
+
+
+def _losses(history, metric=None):
+    """Return a figure of the losses, and its text alternative."""
+    import matplotlib.pyplot as plt
+
+    unit = "step" if any("step" in row for row in history) else "epoch"
+    training, validation = (
+        _series(history, unit, "loss", "train_loss"),
+        _series(history, unit, "eval_loss", "valid_loss"),
+    )
+    if not training and not validation:
+        raise ValueError(
+            "There is no loss in the history: pass trainer.state.log_history of a run that has logged one."
+        )
+    figure, all_axes = plt.subplots(1, 2 if metric else 1, figsize=(9, 3) if metric else None, squeeze=False)
+    axes, said = all_axes[0, 0], []
+    few = "o-" if len(training) < 20 else "-"
+    for name, points, line, colour in (("training", training, few, SKY), ("validation", validation, "o-", VERMILION)):
+        if points:
+            axes.plot(*zip(*points, strict=True), line, color=colour, label=name)
+            at, lowest = min(points, key=lambda point: point[1])
+            said.append(
+                f"{name} loss from {points[0][1]:.3g} to {points[-1][1]:.3g}, lowest {lowest:.3g} at {unit} {at:g}"
+            )
+    axes.set(xlabel=unit, ylabel="loss", ylim=(0, None))
+    axes.legend()
+    scores = _series(history, unit, f"eval_{metric}") if metric else []
+    if scores:
+        right = all_axes[0, 1]
+        right.plot([at for at, _ in scores], [100 * score for _, score in scores], "o-", color=VERMILION)
+        right.set(xlabel=unit, ylabel=f"validation {metric} (%)")
+        said.append(f"validation {metric} from {scores[0][1]:.1%} to {scores[-1][1]:.1%}")
+    return figure, f"Over the {unit}s: {'; '.join(said)}."
+
+
+def _series(history, unit, *names):
+    """Return the points (step or epoch, value) of what goes by one of the names; NaN counts as missing."""
+    found = [(row[unit], row.get(name)) for row in history for name in names if unit in row]
+    return [(at, value) for at, value in found if value is not None and value == value]

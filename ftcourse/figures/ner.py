@@ -1,0 +1,59 @@
+"""Lesson 5: labels on tokens, and kinds of errors."""
+
+from . import style
+from .style import BLUE, ORANGE, SKY, TINTS, VERMILION, YELLOW
+
+
+def show_alignment(tokens, word_ids, rows):
+    """Show which label each token gets, a column a token and a row a way to align, coloured by kind of name.
+
+    Args:
+        tokens: list of strings.
+        word_ids: for each token the number of its word, None for special tokens.
+        rows: dictionary from the name of a way to its labels, one a token; "-100" is an ignored position.
+    """
+    import matplotlib.pyplot as plt
+
+    lines = {"word": ["" if word is None else str(word) for word in word_ids], **rows}
+    width = max(0.75, 0.095 * max(map(len, tokens)))
+    figure, axes = plt.subplots(figsize=(1.2 + width * len(tokens), 0.5 + 0.38 * len(lines)))
+    for y, (name, cells) in enumerate(lines.items()):
+        for x, cell in enumerate(cells):
+            plain = "#E0E0E0" if cell == "-100" else "white"
+            tint = "white" if name == "word" else TINTS.get(cell[2:], plain)
+            axes.add_patch(plt.Rectangle((x, y), 1, 1, facecolor=tint, edgecolor="#888888"))
+            axes.text(x + 0.5, y + 0.5, cell, ha="center", va="center", fontsize=8, color="black")
+    axes.set(xlim=(0, len(tokens)), ylim=(len(lines), 0))
+    axes.set_xticks([x + 0.5 for x in range(len(tokens))], tokens, fontsize=8)
+    axes.set_yticks([y + 0.5 for y in range(len(lines))], lines, fontsize=9)
+    axes.xaxis.tick_top()
+    axes.grid(False)
+    said = "; ".join(f"{name}: " + ", ".join(f"{t} {c}" for t, c in zip(tokens, cells)) for name, cells in rows.items())
+    style.show(figure, f"The label of each token, in {len(rows)} ways. {said}.")
+
+
+def show_errors(errors, scores):
+    """Show for each label how many entities were found exactly, and how the others went wrong.
+
+    Args:
+        errors: list of dictionaries with kind ("boundary", "type", "missed" or "spurious"), true and found.
+        scores: dictionary from a label to a dictionary with recall and entities, as `ftcourse.ner.score` returns it.
+    """
+    import matplotlib.pyplot as plt
+
+    labels = [label for label in scores if label != "all"]
+    counts = {"right": [round(scores[label]["recall"] * scores[label]["entities"]) for label in labels]}
+    for kind in ("boundary", "type", "missed", "spurious"):
+        of_kind = [(error["true"] or error["found"])[2] for error in errors if error["kind"] == kind]
+        counts[kind] = [of_kind.count(label) for label in labels]
+    figure, axes = plt.subplots(figsize=(8, 3))
+    left = [0] * len(labels)
+    styles = zip((BLUE, SKY, YELLOW, ORANGE, VERMILION), ("", "//", "..", "xx", "\\\\"))
+    for (kind, values), (colour, hatch) in zip(counts.items(), styles):
+        axes.barh(labels, values, left=left, label=kind, color=colour, hatch=hatch, edgecolor="white")
+        left = [a + b for a, b in zip(left, values)]
+    axes.set(xlabel="entities: the true ones, and at the right end the spurious")
+    axes.invert_yaxis()
+    axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
+    said = "; ".join(f"{kind} {', '.join(f'{label} {n}' for label, n in zip(labels, v))}" for kind, v in counts.items())
+    style.show(figure, f"Entities by label and kind of answer. {said}.")
