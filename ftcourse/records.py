@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from .errors import CourseError
+from .machine import num_cores
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "datasets", "accelerate", "scikit-learn", "ftcourse")
 
@@ -45,7 +46,7 @@ def environment():
         "versions": versions,
         "system": platform.system(),
         "processor": cpuinfo.get_cpu_info().get("brand_raw", platform.machine()),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": num_cores(),
         "threads": torch.get_num_threads(),
         "dtype": str(choose_dtype()).removeprefix("torch."),
         "commit": _commit(),

@@ -7,6 +7,8 @@ be overridden. Lesson 3 opens this box.
 
 from .errors import CourseError
 
+IGNORED = -100  # the label that PyTorch's cross-entropy leaves out
+
 
 def has_bfloat16():
     """Say whether bfloat16 is fast here: a GPU that supports it, or a processor with AVX512-BF16, AMX or ARM's BF16.
