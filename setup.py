@@ -16,7 +16,8 @@ ini = settings["DEFAULT"]
 class BuildWithLessons(build_py):
     """Put the notebooks and the run records into the wheel, for use where there is no repository."""
 
-    def run(self):
+    def run(self) -> None:
+        """Build as usual, then copy the notebooks and records."""
         super().run()
         if self.editable_mode:
             return  # the lessons are read from nbs/

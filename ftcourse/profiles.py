@@ -6,10 +6,13 @@
 
 import os
 from types import SimpleNamespace
+from typing import Any
 
 from .errors import CourseError
 
 PROFILES = ("smoke", "local", "full")
+SMOKE_SECONDS = 60.0  # what a notebook may take at smoke
+FROM_HUB = ("full",)  # whose models and data are fetched from the hub by the lessons themselves
 
 # A model or data name without a slash is an asset of the package index (see assets/); with one, a name on the hub.
 # "cifar10" and "disfl_qa" are parts of the asset bigbench-tasks, and a network with `weights` is one of torchvision.
@@ -100,7 +103,7 @@ _PRACTICE = dict(
     learning_rate=2e-4,
 )
 
-LESSONS = {
+LESSONS: dict[str, dict[str, Any]] = {
     "01_transfer_learning": {
         "minutes": 5,  # at local, on two cores
         "assets": ("efficientnet-lite0", "bigbench-tasks"),
@@ -388,13 +391,16 @@ LESSONS = {
 }
 
 
-def current_profile():
+def current_profile() -> str:
     """Return the profile named by the environment variable ``FTCOURSE_PROFILE``, or ``"local"``."""
     return check_profile(os.environ.get("FTCOURSE_PROFILE") or "local")
 
 
-def check_profile(profile):
+def check_profile(profile: str) -> str:
     """Return `profile` if it is known.
+
+    Args:
+        profile: what a person named.
 
     Raises:
         CourseError: naming the known profiles, if it is not.
@@ -404,8 +410,11 @@ def check_profile(profile):
     return profile
 
 
-def find_lesson(name):
+def find_lesson(name: str | int) -> str:
     """Return the full name of a lesson from its number or name: ``"3"``, ``"03"`` or ``"03_text_classification"``.
+
+    Args:
+        name: number, name, or name with ``.ipynb``.
 
     Raises:
         CourseError: naming the known lessons, if there is no such lesson or several fit.
@@ -420,7 +429,29 @@ def find_lesson(name):
     return found[0]
 
 
-def load_profile(lesson, profile=None):
+def needed_assets(lesson: str, profile: str = "local") -> tuple[str, ...]:
+    """Return the names of the assets that a lesson needs; none where its models and data come from the hub.
+
+    Args:
+        lesson: full name of a lesson; another notebook needs none.
+        profile: one of `PROFILES`.
+    """
+    row = LESSONS.get(lesson, {})
+    return tuple(row["assets"]) if row and profile not in FROM_HUB else ()
+
+
+def budget(lesson: str, profile: str) -> float | None:
+    """Return the seconds that a notebook may take on two cores, or None where nothing is said.
+
+    Args:
+        lesson: full name of a lesson; another notebook has a budget at smoke only.
+        profile: one of `PROFILES`.
+    """
+    minutes = LESSONS.get(lesson, {}).get("minutes")
+    return {"smoke": SMOKE_SECONDS, "local": 60 * minutes if minutes else None}.get(profile)
+
+
+def load_profile(lesson: str | int, profile: str | None = None) -> SimpleNamespace:
     """Return the settings of a lesson in a profile.
 
     Args:

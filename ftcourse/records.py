@@ -4,38 +4,46 @@ A record says what ran (study, command, profile, seed, model, data), where (vers
 (metrics) and what it cost (seconds, peak memory). The committed ones are in ``results/STUDY/RUN.json``.
 """
 
+from __future__ import annotations
+
 import json
-import os
 import platform
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .errors import CourseError
+from .files import write_atomically
 from .machine import num_cores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "datasets", "accelerate", "scikit-learn", "ftcourse")
 
 
-def results_folder():
+def results_folder() -> Path:
     """Return the folder of the committed records: of the repository, else those in the wheel, else ``results`` here."""
     package = Path(__file__).resolve().parent
     places = (package.parent / "results", package / "results", Path("results"))
     return next((place for place in places if place.is_dir()), places[-1])
 
 
-def environment():
+def environment() -> dict[str, Any]:
     """Return what a reader needs to judge a figure: Python, package versions, processor, cores, commit."""
     import cpuinfo
     import torch
 
     from .train import choose_dtype
 
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)
@@ -53,7 +61,7 @@ def environment():
     }
 
 
-def _commit():
+def _commit() -> str | None:
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -62,7 +70,7 @@ def _commit():
 
 
 @contextmanager
-def measure():
+def measure() -> Iterator[dict[str, float]]:
     """Measure the time and the peak memory of a block.
 
     Yields:
@@ -71,10 +79,11 @@ def measure():
     """
     import psutil
 
-    process, cost, done = psutil.Process(), {}, threading.Event()
+    process, done = psutil.Process(), threading.Event()
+    cost: dict[str, float] = {}
     peak = process.memory_info().rss
 
-    def watch():
+    def watch() -> None:
         nonlocal peak
         while not done.wait(0.05):
             peak = max(peak, process.memory_info().rss)
@@ -91,20 +100,41 @@ def measure():
         cost["peak_memory_mb"] = round(max(peak, process.memory_info().rss) / 1e6, 1)
 
 
-def record_path(study, run, folder=None):
-    """Return where the record of a run is kept, ``FOLDER/STUDY/RUN.json``."""
+def record_path(study: str, run: str, folder: str | Path | None = None) -> Path:
+    """Return where the record of a run is kept, ``FOLDER/STUDY/RUN.json``.
+
+    Args:
+        study: name of the study.
+        run: name of the run within it.
+        folder: folder of the records; by default `results_folder()`.
+    """
     return Path(folder or results_folder()) / study / f"{run}.json"
 
 
-def is_done(study, run, folder=None):
-    """Say whether a run has its record, and print it if so: a study skips the run and continues where it was stopped."""
+def is_done(study: str, run: str, folder: str | Path | None = None) -> bool:
+    """Say whether a run has its record, and print it if so: a study then skips the run.
+
+    Args:
+        study: name of the study.
+        run: name of the run within it.
+        folder: folder of the records; by default `results_folder()`.
+    """
     done = record_path(study, run, folder).exists()
     if done:
         print(f"{study}/{run}: already done")
     return done
 
 
-def write_record(study, run, *, metrics, settings, cost=None, folder=None, **more):
+def write_record(
+    study: str,
+    run: str,
+    *,
+    metrics: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    cost: Mapping[str, float] | None = None,
+    folder: str | Path | None = None,
+    **more: Any,
+) -> Path:
     """Write one run's record to ``FOLDER/STUDY/RUN.json``, whole or not at all.
 
     Args:
@@ -131,15 +161,15 @@ def write_record(study, run, *, metrics, settings, cost=None, folder=None, **mor
         **more,
         "environment": environment(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    return write_atomically(path, json.dumps(record, indent=1) + "\n")
 
 
-def load_records(study, folder=None):
+def load_records(study: str, folder: str | Path | None = None) -> list[dict[str, Any]]:
     """Return the records of a study as a list of dictionaries, ordered by the name of the run.
+
+    Args:
+        study: name of the study.
+        folder: folder of the records; by default `results_folder()`.
 
     Raises:
         CourseError: if there are none, with the command that makes them; or if one is not readable JSON.
@@ -159,8 +189,12 @@ def load_records(study, folder=None):
     return records
 
 
-def as_frame(records):
-    """Return records as a pandas DataFrame, one row a run: settings, metrics, seconds and peak memory as columns."""
+def as_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Return records as a pandas DataFrame, one row a run: settings, metrics, seconds and peak memory as columns.
+
+    Args:
+        records: from `load_records`.
+    """
     import pandas as pd
 
     rows = [
@@ -170,7 +204,7 @@ def as_frame(records):
     return pd.DataFrame(rows)
 
 
-def interval(values, level=0.95):
+def interval(values: Iterable[float], level: float = 0.95) -> tuple[float, float]:
     """Return the mean of several runs and the half-width of its confidence interval.
 
     Args:
@@ -190,13 +224,17 @@ def interval(values, level=0.95):
     return float(values.mean()), float(half_width)
 
 
-def percent(values):
-    """Return runs of a share as a phrase: mean, interval and the number of seeds, in per cent."""
+def percent(values: Iterable[float]) -> str:
+    """Return runs of a share as a phrase: mean, interval and the number of seeds, in per cent.
+
+    Args:
+        values: shares between 0 and 1, one a run, at least two.
+    """
     mean, half_width = interval(values)
     return f"{100 * mean:.1f} % ± {100 * half_width:.1f} ({len(list(values))} seeds)"
 
 
-def render_study(records, metrics):
+def render_study(records: Iterable[dict[str, Any]], metrics: Sequence[str]) -> str:
     """Return a Markdown table of a study, one row a run: seed, sizes, the named metrics in per cent, cost, versions.
 
     Args:
@@ -221,7 +259,8 @@ def render_study(records, metrics):
             *(f"{100 * record['metrics'][name]:.1f} %" for name in metrics),
             f"{record['seconds']:.0f}",
             f"{record['peak_memory_mb'] / 1000:.1f} GB",
-            f"transformers {versions['transformers']}, torch {versions['torch']}, {where['dtype']}, {where['threads']} threads",
+            f"transformers {versions['transformers']}, torch {versions['torch']}, "
+            f"{where['dtype']}, {where['threads']} threads",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

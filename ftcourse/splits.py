@@ -25,7 +25,8 @@ def require_columns(dataset: Dataset, columns: Sequence[str], name: str = "the d
     missing = [column for column in columns if column not in dataset.column_names]
     if missing:
         present = ", ".join(dataset.column_names)
-        raise CourseError(f"{name} has no column {', '.join(missing)}. It has {present}: rename one with rename_column.")
+        said = f"{name} has no column {', '.join(missing)}. It has {present}"
+        raise CourseError(f"{said}: rename one with rename_column.")
     return dataset
 
 

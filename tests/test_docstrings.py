@@ -12,7 +12,8 @@ import ftcourse
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(ftcourse.__path__, "ftcourse.")
-    if not module.name.endswith(("__main__", "._modidx"))
+    # A command of the line documents its arguments where typer shows them, in help=.
+    if not module.name.endswith(("__main__", "._modidx", "tools.cli"))
 )
 
 

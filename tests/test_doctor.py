@@ -90,7 +90,7 @@ def test_little_memory_and_one_core(monkeypatch):
     memory = namedtuple("memory", "total available")
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(8e9, 3.2e9))
     assert doctor.check_memory()[1:3] == ("WARN", "3.2 GB free of 8.0 GB")
-    monkeypatch.setattr(doctor, "count_cores", lambda: 1)
+    monkeypatch.setattr(doctor, "num_cores", lambda: 1)
     assert doctor.check_processor()[1:3] == ("WARN", "1")
 
 
@@ -102,7 +102,7 @@ def test_cache_and_disk(monkeypatch, tmp_path):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10e9, 9.6e9, 0.4e9))
     status, found, remedy = doctor.check_disk()[1:]
     assert status == "FAIL" and found.startswith("0.4 GB free") and "FTCOURSE_HOME" in remedy
-    monkeypatch.setattr(assets, "is_ready", lambda name: True)
+    monkeypatch.setattr(assets.cache, "is_ready", lambda name: True)
     assert doctor.check_disk()[1] == "OK", "what is there needs no more room"
     (tmp_path / "file").touch()
     monkeypatch.setenv("FTCOURSE_HOME", str(tmp_path / "file" / "cache"))

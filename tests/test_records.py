@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ftcourse import records
+from ftcourse import files, records
 from ftcourse.errors import CourseError
 
 
@@ -28,7 +28,7 @@ def test_written_record_says_what_ran_where_and_what_came_out(tmp_path):
 
 def test_nothing_is_half_written(tmp_path, monkeypatch):
     write(tmp_path, "a", 0.5)
-    monkeypatch.setattr(records.os, "replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(files.os, "replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path, "a", 0.9)
     assert [r["metrics"]["accuracy"] for r in records.load_records("study", tmp_path)] == [0.5]

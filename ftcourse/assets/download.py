@@ -3,6 +3,8 @@
 Only `cache.py` uses this module, and imports it when something really has to be fetched: its imports are slow.
 """
 
+from __future__ import annotations
+
 import ast
 import logging
 import os
@@ -11,6 +13,9 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
@@ -20,6 +25,13 @@ from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers import PyPIClient
 
 from ..errors import CourseError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from unearth import Link
+
+    from .pins import Asset
+
 
 PAUSES = (1, 2, 5)  # seconds before each new try; counted afresh whenever a try got further than those before it
 
@@ -32,7 +44,7 @@ class _GiveUp(Exception):
     """A failure that trying again does not mend."""
 
 
-def download(name, asset, part, console):
+def download(name: str, asset: Asset, part: Path, console: Console) -> None:
     """Download the file of an asset, or as much of its beginning as is needed, continuing from what is there already.
 
     Args:
@@ -45,7 +57,7 @@ def download(name, asset, part, console):
         CourseError: if the file cannot be found or fetched, naming what was tried and the remedies.
         OSError: if `part` cannot be written.
     """
-    finder = _finder(_pip_settings())
+    finder: Any = _finder(_pip_settings())
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
     link, pauses, furthest = None, list(PAUSES), _size(part)
     with finder.session, Progress(*columns, TimeRemainingColumn(), console=console) as progress:
@@ -71,20 +83,21 @@ def download(name, asset, part, console):
             time.sleep(pauses.pop(0))
 
 
-def _size(path):
+def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _pip_settings():
+def _pip_settings() -> dict[str, str]:
     """Return what pip is set to, option name to text: by its configuration files, and over them by variables PIP_*."""
-    listed, settings = _pip_config_list(), {}
+    listed = _pip_config_list()
+    settings: dict[str, str] = {}
     for section in ("global.", "install.", "download."):  # later ones win, as in pip
         settings |= {key.removeprefix(section): text for key, text in listed if key.startswith(section) and text}
     environment = {key[4:].lower().replace("_", "-"): text for key, text in os.environ.items() if key[:4] == "PIP_"}
     return settings | {key: text for key, text in environment.items() if text}
 
 
-def _pip_config_list():
+def _pip_config_list() -> list[tuple[str, str]]:
     """Return what pip reads from its configuration files, as (section.option, text); nothing if pip is not there."""
     command = [sys.executable, "-X", "utf8", "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
@@ -97,7 +110,7 @@ def _pip_config_list():
     return [(key, ast.literal_eval(text)) for key, _, text in lines]
 
 
-def _finder(settings):
+def _finder(settings: dict[str, str]) -> PackageFinder:
     """Return a finder of packages that uses the index, proxy, certificates and credentials of pip's settings."""
     default_index = PackageFinder().sources[0]["url"]  # unearth knows the public index
     uv_index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("UV_INDEX_URL")
@@ -111,7 +124,7 @@ def _finder(settings):
     return finder
 
 
-def _client(settings, trusted, indexes):
+def _client(settings: dict[str, str], trusted: list[str], indexes: list[str]) -> Any:
     proxy = settings.get("proxy")
     if proxy and "://" not in proxy:
         proxy = f"http://{proxy}"
@@ -119,8 +132,10 @@ def _client(settings, trusted, indexes):
     try:
         verify = httpx2.create_ssl_context()
         if certificates:
-            place = "capath" if os.path.isdir(certificates) else "cafile"
-            verify = ssl.create_default_context(**{place: certificates})
+            folder = os.path.isdir(certificates)
+            verify = ssl.create_default_context(
+                cafile=None if folder else certificates, capath=certificates if folder else None
+            )
         if settings.get("client-cert"):
             verify.load_cert_chain(settings["client-cert"])
         # unearth reaches trusted hosts past the proxy; with these routes it does not.
@@ -147,17 +162,22 @@ def _client(settings, trusted, indexes):
     return client
 
 
-def _proxy_of_environment(host):
+def _proxy_of_environment(host: str) -> str | None:
     proxies = getproxies()
     proxy = None if proxy_bypass(host) else proxies.get("https") or proxies.get("http") or proxies.get("all")
     return proxy and (proxy if "://" in proxy else f"http://{proxy}")
 
 
-def _find_link(asset, finder):
+def _find_link(asset: Asset, finder: PackageFinder) -> Link:
     """Return the link of the asset's file, whatever platform it is for, from the first source that has it."""
-    tried, passing, unhashed, sources = [], False, None, finder.sources
-    listener = logging.Handler()
-    listener.emit = lambda record: tried.append(record.getMessage())  # unearth only logs an answer such as 404
+    passing, unhashed, sources = False, None, finder.sources
+    tried: list[str] = []
+
+    class Listener(logging.Handler):  # unearth only logs an answer such as 404
+        def emit(self, record: logging.LogRecord) -> None:
+            tried.append(record.getMessage())
+
+    listener = Listener()
     logger = logging.getLogger("unearth")
     logger.addHandler(listener)
     logger.propagate = False
@@ -189,7 +209,7 @@ def _find_link(asset, finder):
     raise (_TryAgain if passing else _GiveUp)("; ".join(tried) or f"{places}, without finding that file")
 
 
-def _receive(client, link, part, needed, advance):
+def _receive(client: Any, link: Link, part: Path, needed: int, advance: Callable[[int], None]) -> None:
     """Append to `part` what it lacks of the first `needed` bytes, or start it anew if the server cannot resume."""
     have = _size(part)
     headers = {"Accept-Encoding": "identity"}  # an archive must not be unpacked on the way

@@ -30,12 +30,12 @@ class Asset:
     convert: Callable[[Path], None] | None = None
 
     @property
-    def needed(self):
+    def needed(self) -> int:
         """Bytes to download."""
         return self.head[0] if self.head else self.size
 
     @property
-    def megabytes(self):
+    def megabytes(self) -> int:
         """Size of the download in MB, rounded up."""
         return -(-self.needed // 1_000_000)
 

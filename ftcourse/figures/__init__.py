@@ -1,6 +1,6 @@
 """Figures that everybody can read: a colour-blind-safe palette, and a text alternative with every picture.
 
-`style` has what they share, `scores`, `losses` and `text` what several lessons show, and each other module what one does.
+`style` has what they share, `scores`, `losses` and `text` what several lessons show, each other module what one does.
 """
 
 from .classification import show_padding, show_weights

@@ -1,10 +1,18 @@
 """Lesson 9: certainty, slices and the decision guide."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from . import style
 from .style import BLACK, BLUE, GREEN, TINTS, VERMILION
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def show_reliability(tables):
+
+def show_reliability(tables: dict[str, pd.DataFrame]) -> None:
     """Show accuracy against certainty, a line a model; on the diagonal a model is as right as it says.
 
     Args:
@@ -34,7 +42,7 @@ def show_reliability(tables):
     style.show(figure, f"Accuracy by certainty. {'; '.join(said)}.")
 
 
-def show_slices(table, overall):
+def show_slices(table: pd.DataFrame, overall: float) -> None:
     """Show the accuracy of slices of the data with their intervals, and the overall accuracy as a line.
 
     Args:
@@ -58,7 +66,7 @@ def show_slices(table, overall):
     style.show(figure, f"Accuracy by slice; all {overall:.0%}: {said}.")
 
 
-def show_decisions(tree):
+def show_decisions(tree: Sequence[tuple[str, str | None]]) -> None:
     """Show a tree of questions, each answered by yes, to the right, or no, downwards.
 
     Args:

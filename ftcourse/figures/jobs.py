@@ -1,10 +1,17 @@
 """Lesson 2: chat files."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import style
 from .style import BLACK, ORANGE, SKY
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def show_chat_lengths(frame, max_length):
+
+def show_chat_lengths(frame: pd.DataFrame, max_length: int) -> None:
     """Show how many messages and how many tokens the examples have, and where the longest are cut.
 
     Args:

@@ -1,10 +1,17 @@
 """Lesson 4: quantised weights and memory."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import style
 from .style import BLACK, BLUE, PALETTE
 
+if TYPE_CHECKING:
+    import torch
 
-def show_quantised(weights, versions, size=16):
+
+def show_quantised(weights: torch.Tensor, versions: dict[str, torch.Tensor], size: int = 16) -> None:
     """Show a corner of a weight matrix before and after quantisation, and the values that each kind allows in a block.
 
     Args:
@@ -36,7 +43,7 @@ def show_quantised(weights, versions, size=16):
                  f"among 64 weights: {', '.join(said)}.")  # fmt: skip
 
 
-def show_memory(estimates, sizes):
+def show_memory(estimates: dict[str, dict[str, int]], sizes: dict[str, float]) -> None:
     """Show what training needs as stacked bars, one a method, with the memory of GPUs as lines.
 
     Args:

@@ -1,10 +1,18 @@
 """The losses of a run over its steps or epochs: the one plot for all trainers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from . import style
 from .style import SKY, VERMILION
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def show_losses(history, metric=None):
+
+def show_losses(history: Sequence[dict[str, Any]], metric: str | None = None) -> None:
     """Show the training and validation loss of a run, and a validation metric beside them if one is named.
 
     Args:
@@ -19,7 +27,7 @@ def show_losses(history, metric=None):
     style.show(*_losses(history, metric))
 
 
-def live_losses():
+def live_losses() -> Callable[[Sequence[dict[str, Any]]], None]:
     """Return a function that draws the losses of a run so far, each time in the place of the picture before.
 
     The function takes a history as `show_losses` does.
@@ -28,7 +36,7 @@ def live_losses():
     return lambda history: show_again(*_losses(history))
 
 
-def _losses(history, metric=None):
+def _losses(history: Sequence[dict[str, Any]], metric: str | None = None) -> tuple[Figure, str]:
     """Return a figure of the losses, and its text alternative."""
     import matplotlib.pyplot as plt
 
@@ -62,7 +70,7 @@ def _losses(history, metric=None):
     return figure, f"Over the {unit}s: {'; '.join(said)}."
 
 
-def _series(history, unit, *names):
+def _series(history: Sequence[dict[str, Any]], unit: str, *names: str) -> list[tuple[float, float]]:
     """Return the points (step or epoch, value) of what goes by one of the names; NaN counts as missing."""
     found = [(row[unit], row.get(name)) for row in history for name in names if unit in row]
     return [(at, value) for at, value in found if value is not None and value == value]

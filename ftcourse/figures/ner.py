@@ -1,10 +1,13 @@
 """Lesson 5: labels on tokens, and kinds of errors."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from . import style
 from .style import BLUE, ORANGE, SKY, TINTS, VERMILION, YELLOW
 
 
-def show_alignment(tokens, word_ids, rows):
+def show_alignment(tokens: Sequence[str], word_ids: Sequence[int | None], rows: dict[str, Sequence[str]]) -> None:
     """Show which label each token gets, a column a token and a row a way to align, coloured by kind of name.
 
     Args:
@@ -32,7 +35,7 @@ def show_alignment(tokens, word_ids, rows):
     style.show(figure, f"The label of each token, in {len(rows)} ways. {said}.")
 
 
-def show_errors(errors, scores):
+def show_errors(errors: Sequence[dict[str, Any]], scores: dict[str, dict[str, float]]) -> None:
     """Show for each label how many entities were found exactly, and how the others went wrong.
 
     Args:

@@ -1,10 +1,18 @@
 """Lesson 6: windows, spans and thresholds."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from . import style
 from .style import BLACK, BLUE, GREEN, SKY, VERMILION
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def show_windows(windows, answers, length):
+
+def show_windows(windows: Sequence[tuple[int, int]], answers: dict[str, Sequence[Any]], length: int) -> None:
     """Show how windows lie over a text, each a bar, with the places of the answer.
 
     Args:
@@ -33,7 +41,7 @@ def show_windows(windows, answers, length):
     )
 
 
-def show_span_chances(tokens, starts, ends):
+def show_span_chances(tokens: Sequence[str], starts: Sequence[float], ends: Sequence[float]) -> None:
     """Show the probability of each token of a text to be the start and the end of the answer.
 
     Args:
@@ -60,7 +68,7 @@ def show_span_chances(tokens, starts, ends):
                  f"three of each: {'; '.join(said)}.")  # fmt: skip
 
 
-def show_thresholds(sweep, chosen):
+def show_thresholds(sweep: pd.DataFrame, chosen: float) -> None:
     """Show F1 over the threshold above which an answer is given.
 
     Args:

@@ -1,10 +1,20 @@
 """Shares of right answers: of one run, of several seeds, over the size of the data, and which mistakes were made."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from . import style
 from .style import BLUE, PALETTE, VERMILION
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from pandas.core.groupby import DataFrameGroupBy
 
-def show_scores(scores, label="accuracy"):
+
+def show_scores(scores: dict[str, float], label: str = "accuracy") -> None:
     """Show shares between 0 and 1 as bars in per cent, one a method.
 
     Args:
@@ -21,7 +31,7 @@ def show_scores(scores, label="accuracy"):
     style.show(figure, f"Bars of {label}: " + ", ".join(f"{name} {score:.1%}" for name, score in scores.items()) + ".")
 
 
-def show_runs(frame, group, metric):
+def show_runs(frame: pd.DataFrame, group: str, metric: str) -> None:
     """Show the runs of a study, a row a group: each run as a dot, and the mean as a line.
 
     Args:
@@ -45,7 +55,7 @@ def show_runs(frame, group, metric):
     )
 
 
-def show_learning_curve(frame, metric="accuracy"):
+def show_learning_curve(frame: pd.DataFrame, metric: str = "accuracy") -> None:
     """Show a share against the number of training examples, a line a method, with the deviation over seeds.
 
     Args:
@@ -56,7 +66,7 @@ def show_learning_curve(frame, metric="accuracy"):
 
     figure, axes = plt.subplots()
     said = []
-    for (method, runs), colour in zip(frame.groupby("method"), PALETTE):
+    for (method, runs), colour in zip(frame.groupby("method"), PALETTE, strict=False):
         rows = runs.groupby("num_train")[metric].agg(["mean", "std"]).fillna(0)
         axes.errorbar(
             rows.index, 100 * rows["mean"], yerr=100 * rows["std"], fmt="o-", capsize=3, color=colour, label=method
@@ -70,7 +80,7 @@ def show_learning_curve(frame, metric="accuracy"):
     style.show(figure, f"{metric.capitalize()} against training examples. " + "; ".join(said) + ".")
 
 
-def show_groups(groups, metrics):
+def show_groups(groups: DataFrameGroupBy, metrics: Sequence[str]) -> None:
     """Show the mean of some shares in each group as bars, with the number of rows in the group.
 
     Args:
@@ -83,7 +93,7 @@ def show_groups(groups, metrics):
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.5 * len(means)))
     names = [f"{name} ({count})" for name, count in counts.items()]
     height = 0.8 / len(metrics)
-    for place, (metric, colour) in enumerate(zip(metrics, PALETTE)):
+    for place, (metric, colour) in enumerate(zip(metrics, PALETTE, strict=False)):
         rows = [row + (place - (len(metrics) - 1) / 2) * height for row in range(len(means))]
         bars = axes.barh(rows, means[metric], height=height, color=colour, label=metric)
         axes.bar_label(bars, fmt="%.0f", padding=3, fontsize=8)
@@ -92,11 +102,11 @@ def show_groups(groups, metrics):
     axes.invert_yaxis()
     axes.legend(ncols=len(metrics), loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     said = "; ".join(f"{name} " + ", ".join(f"{metric} {means.loc[group, metric]:.0f}%" for metric in metrics)
-                     for name, group in zip(names, means.index))  # fmt: skip
+                     for name, group in zip(names, means.index, strict=True))  # fmt: skip
     style.show(figure, f"By {means.index.name}, with the number of rows: {said}.")
 
 
-def show_confusion(matrix, labels):
+def show_confusion(matrix: np.ndarray, labels: Sequence[str]) -> None:
     """Show a confusion matrix as a heat map with its numbers.
 
     Args:
@@ -116,5 +126,5 @@ def show_confusion(matrix, labels):
     mistakes = matrix - np.diag(np.diag(matrix))
     truth, answer = np.unravel_index(mistakes.argmax(), mistakes.shape)
     worst = f"The commonest mistake: {labels[truth]} taken for {labels[answer]}, {mistakes.max()} times."
-    style.show(figure, f"Confusion matrix. Most often right: {labels[right.argmax()]}, {right.max():.0%}; least often: "
-                 f"{labels[right.argmin()]}, {right.min():.0%}. {worst if mistakes.any() else 'No mistakes.'}")  # fmt: skip
+    said = f"Most often right: {labels[right.argmax()]}, {right.max():.0%}; least often: {labels[right.argmin()]}, "
+    style.show(figure, f"Confusion matrix. {said}{right.min():.0%}. {worst if mistakes.any() else 'No mistakes.'}")

@@ -1,6 +1,14 @@
-"""How a figure looks and is shown: a palette that everybody can tell apart, and a text alternative with every picture."""
+"""How a figure looks and is shown: a palette that everybody can tell apart, and a text beside every picture."""
+
+from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 # Okabe and Ito's palette, told apart in the common forms of colour blindness (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
@@ -12,7 +20,7 @@ PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK)
 TINTS = {"PER": "#9CCBEB", "ORG": "#F6CF86", "LOC": "#92D8C0", "MISC": "#E6BCD3"}
 
 
-def set_style():
+def set_style() -> None:
     """Set seaborn's theme with the course's palette."""
     import seaborn as sns
 
@@ -20,7 +28,7 @@ def set_style():
     sns.set_theme(style="whitegrid", palette=list(PALETTE), rc=rc)
 
 
-def show(figure, alt):
+def show(figure: Figure, alt: str) -> None:
     """Show a matplotlib figure in a notebook with its text alternative.
 
     The text goes with the picture as its ``alt`` metadata, which the HTML export turns into the image's ``alt``
@@ -40,7 +48,7 @@ def show(figure, alt):
     display(Markdown(f"*Figure: {alt}*"))
 
 
-def _picture(figure, alt):
+def _picture(figure: Figure, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a notebook displays for a figure, data and metadata, and close the figure."""
     import matplotlib.pyplot as plt
 
@@ -52,7 +60,7 @@ def _picture(figure, alt):
     return {"image/png": buffer.getvalue(), "text/plain": alt}, {"image/png": {"alt": alt}}
 
 
-def live():
+def live() -> Callable[[Figure, str], None]:
     """Return a function that shows a figure, and at each further call puts the new one in the place of the last.
 
     The function takes a figure and its text alternative, as `show` does.
@@ -62,7 +70,7 @@ def live():
     picture, caption = DisplayHandle(), DisplayHandle()
     put = [picture.display, caption.display]
 
-    def show_again(figure, alt):
+    def show_again(figure: Figure, alt: str) -> None:
         data, metadata = _picture(figure, alt)
         put[0](data, raw=True, metadata=metadata)
         put[1](Markdown(f"*Figure: {alt}*"))

@@ -1,9 +1,12 @@
 """Texts with their parts marked: entities in a sentence, learned tokens, messages of a conversation."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 from .style import TINTS
 
 
-def _pieces(text, entities):
+def _pieces(text: str, entities: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str | None]]:
     """Yield the pieces of a text in order, each with its label, or with None where it is no entity."""
     end = 0
     for entity in entities:
@@ -13,7 +16,7 @@ def _pieces(text, entities):
     yield text[end:], None
 
 
-def entities_html(text, entities):
+def entities_html(text: str, entities: Sequence[dict[str, Any]]) -> str:
     """Return a text as HTML with its entities marked, the label beside each in letters.
 
     Args:
@@ -22,7 +25,7 @@ def entities_html(text, entities):
     """
     from html import escape
 
-    def mark(name, label):
+    def mark(name: str, label: str) -> str:
         style = f"background: {TINTS.get(label, '#DDDDDD')}; color: black; padding: 0.1em 0.3em; border-radius: 0.3em"
         return f'<mark style="{style}">{escape(name)} <b style="font-size: 0.7em">{escape(label)}</b></mark>'
 
@@ -30,7 +33,7 @@ def entities_html(text, entities):
     return f'<p style="line-height: 1.8; white-space: pre-wrap">{marked}</p>'
 
 
-def show_entities(text, entities):
+def show_entities(text: str, entities: Sequence[dict[str, Any]]) -> None:
     """Show a text with its entities marked inline; as plain text, ``[LABEL name]``.
 
     Args:
@@ -43,7 +46,7 @@ def show_entities(text, entities):
     display({"text/html": entities_html(text, entities), "text/plain": plain}, raw=True)
 
 
-def show_words(words, spans, title=None):
+def show_words(words: Sequence[str], spans: Sequence[tuple[int, int, str]], title: str | None = None) -> None:
     """Show a sentence of words with its entities marked inline.
 
     Args:
@@ -57,7 +60,7 @@ def show_words(words, spans, title=None):
     show_entities(shift + " ".join(words), entities)
 
 
-def show_labels(tokens, learned):
+def show_labels(tokens: Sequence[str], learned: Sequence[bool]) -> None:
     """Show the tokens of a dialogue, those with a label marked as ``answer``.
 
     Args:
@@ -71,7 +74,7 @@ def show_labels(tokens, learned):
     show_words(shown, [(span[0], span[-1] + 1, "answer") for span in spans])
 
 
-def chat_html(messages):
+def chat_html(messages: Sequence[dict[str, Any]]) -> str:
     """Return a conversation as HTML: the role of each message in bold letters, then its text.
 
     Args:
@@ -89,7 +92,7 @@ def chat_html(messages):
     )  # fmt: skip
 
 
-def show_chat(messages):
+def show_chat(messages: Sequence[dict[str, Any]]) -> None:
     """Show a conversation, a box a message with the role in letters; as plain text, a line a message.
 
     Args:

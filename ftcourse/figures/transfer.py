@@ -1,9 +1,12 @@
 """Lesson 1: photographs."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from . import style
 
 
-def show_images(images, titles, alt, columns=8):
+def show_images(images: Sequence[Any], titles: Sequence[str], alt: str, columns: int = 8) -> None:
     """Show images in rows, each with a title above it.
 
     Args:

@@ -1,7 +1,14 @@
 """Lesson 8: learning rates and other settings."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from . import style
 from .style import BLUE, SKY, VERMILION
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def show_sweep(frame, setting, value, metric, default, noise=None):
@@ -37,7 +44,7 @@ def show_sweep(frame, setting, value, metric, default, noise=None):
     style.show(figure, f"{metric.replace('_', ' ')} by setting; unchanged {default:.2f}{band}. {'; '.join(said)}.")
 
 
-def _is_number(text):
+def _is_number(text: Any) -> bool:
     try:
         float(text)
     except ValueError:
@@ -45,7 +52,7 @@ def _is_number(text):
     return True
 
 
-def show_range_test(curve, suggested):
+def show_range_test(curve: pd.DataFrame, suggested: float) -> None:
     """Show the loss over a growing learning rate.
 
     Args:
@@ -67,7 +74,7 @@ def show_range_test(curve, suggested):
                  f"Suggested: {suggested:.1e}.")  # fmt: skip
 
 
-def show_trials(trials):
+def show_trials(trials: pd.DataFrame) -> None:
     """Show the trials of a search by learning rate and accuracy; those that were stopped early are crosses.
 
     Args:

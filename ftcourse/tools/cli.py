@@ -1,16 +1,24 @@
 """The command `ftcourse`."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from .. import __version__
 from ..errors import CourseError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..checks.engine import Exercise
+
 
 app = typer.Typer(
     help="A hands-on course on fine-tuning: run the lessons, read the results, check this machine.",
@@ -26,7 +34,7 @@ Lessons = Annotated[list[str] | None, typer.Argument(metavar="LESSON", help="Num
 Output = Annotated[Path, typer.Option(metavar="DIR", help="Folder for executed notebooks, records and the report.")]
 
 
-def main():
+def main() -> None:
     """Run the command line; an error that the person can mend is one paragraph and exit code 2, not a traceback."""
     try:
         app()
@@ -35,13 +43,13 @@ def main():
         sys.exit(2)
 
 
-def _plain(text):
+def _plain(text: object) -> str:
     from rich.markup import escape
 
     return escape(str(text))
 
 
-def _show_version(wanted: bool):
+def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"ftcourse {__version__}")
         raise typer.Exit
@@ -52,7 +60,7 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
-):
+) -> None:
     pass
 
 
@@ -70,8 +78,8 @@ def run(
     report: Annotated[bool, typer.Option(help="Build the HTML report at the end.")] = True,
     output: Output = Path("build"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is already done.")] = False,
-):
-    """Run lessons, showing the cell in progress, time and memory.
+) -> None:
+    r"""Run lessons, showing the cell in progress, time and memory.
 
     What ran before and has not changed since is not run again. Exit codes: 0 if
     all passed, 1 if a notebook failed, 2 if something has to be put right first,
@@ -108,8 +116,8 @@ def run(
 
 
 @app.command()
-def report(output: Output = Path("build")):
-    """Build the HTML report again from what was run, with your progress in the exercises.
+def report(output: Output = Path("build")) -> None:
+    r"""Build the HTML report again from what was run, with your progress in the exercises.
 
     \b
     [bold]Examples[/bold]
@@ -129,8 +137,8 @@ def check(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write a finished exercise, as you saved it, as one HTML page."),
     ] = None,
-):
-    """Show how far you are in the exercises.
+) -> None:
+    r"""Show how far you are in the exercises.
 
     The checks in the notebooks note what was right, in a file on this machine.
 
@@ -153,7 +161,7 @@ def check(
         console.print(_progress_table(chosen))
 
 
-def _write_page(chosen, page):
+def _write_page(chosen: list[Exercise], page: Path) -> None:
     from .lessons import lessons_folder
     from .report import export_exercise
 
@@ -166,7 +174,7 @@ def _write_page(chosen, page):
     _say(f"Page: {export_exercise(chosen[0], notebook, page)}")
 
 
-def _progress_table(chosen):
+def _progress_table(chosen: list[Exercise]) -> Table:
     from rich.table import Table
 
     from ..checks import progress
@@ -189,8 +197,8 @@ def lab(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder for your copies of the lessons.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the server.")] = None,
-):
-    """Open JupyterLab on the lessons; options after DIR go to JupyterLab.
+) -> None:
+    r"""Open JupyterLab on the lessons; options after DIR go to JupyterLab.
 
     With DIR, or without the repository, it opens copies of the lessons in DIR
     (by default ftcourse-lessons). What you changed there stays as it is.
@@ -219,8 +227,8 @@ def setup(
             "--from", metavar="DIR", help="Folder that holds the files already, for a machine without a network."
         ),
     ] = None,
-):
-    """Fetch the models and the data that the lessons need, once.
+) -> None:
+    r"""Fetch the models and the data that the lessons need, once.
 
     \b
     [bold]Examples[/bold]
@@ -247,8 +255,8 @@ def study(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the study; all if left out.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="SEED...", help="One run for each seed; after NAME.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Show the studies, and run nothing.")] = False,
-):
-    """Run studies: several seeds or sizes, whose records the lessons show.
+) -> None:
+    r"""Run studies: several seeds or sizes, whose records the lessons show.
 
     A run that has a record already is not done again.
 
@@ -271,7 +279,7 @@ def study(
         STUDIES[known](**options)
 
 
-def _read_seeds(seeds):
+def _read_seeds(seeds: list[str]) -> dict[str, tuple[int, ...]]:
     try:
         return {"seeds": tuple(int(seed) for seed in seeds)} if seeds else {}
     except ValueError as error:
@@ -297,8 +305,8 @@ def serve(
             "--closed-organisation", help="Answer new jobs as OpenAI does to those whom fine-tuning is closed to."
         ),
     ] = False,
-):
-    """Run the fine-tuning service that OpenAI's client can talk to.
+) -> None:
+    r"""Run the fine-tuning service that OpenAI's client can talk to.
 
     It prints the two environment variables that the client needs, and the
     address of a page that shows the jobs. All stays on this machine.
@@ -316,8 +324,8 @@ def serve(
 
 
 @app.command()
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False):
-    """Check this machine, and say how to mend what is not right.
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    r"""Check this machine, and say how to mend what is not right.
 
     The exit code is 1 if something is broken.
 
@@ -338,7 +346,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findi
     raise typer.Exit(1 if any(check["status"] == FAIL for check in checks) else 0)
 
 
-def _find_lessons(copies=None):
+def _find_lessons(copies: Path | None = None) -> Path:
     from .lessons import lessons_folder
 
     folder, kept = lessons_folder(copies)
@@ -347,17 +355,17 @@ def _find_lessons(copies=None):
     return folder
 
 
-def _build_report(output):
+def _build_report(output: Path) -> None:
     from .report import build_report
 
     _say(f"Report: {build_report(output)}")
 
 
-def _say(text):
+def _say(text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _asset_table(rows):
+def _asset_table(rows: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
     from ..assets import ASSETS
@@ -380,7 +388,7 @@ def _asset_table(rows):
     return table
 
 
-def _check_table(checks):
+def _check_table(checks: list[dict[str, str]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 

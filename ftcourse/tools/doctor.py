@@ -1,7 +1,8 @@
 """What the course needs of this machine: each check says what was found and, where it falls short, the remedy."""
 
+from __future__ import annotations
+
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -9,8 +10,15 @@ import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..machine import num_cores
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
+Row = tuple[str, str, str, str]  # what was checked, the status, what was found, and the remedy
 KEY_PACKAGES = ("torch", "torchvision", "transformers", "datasets", "peft", "bitsandbytes", "nbdev", "papermill")
 MEMORY_GB = 8  # what a lesson may use at profile local
 CACHE_GB = 1  # all assets, and the room to convert them
@@ -29,7 +37,7 @@ print(json.dumps({
 """
 
 
-def run_checks():
+def run_checks() -> list[dict[str, str]]:
     """Run all checks.
 
     Returns:
@@ -49,7 +57,8 @@ def run_checks():
     return [dict(zip(("check", "status", "found", "remedy"), row, strict=True)) for row in rows]
 
 
-def check_python():
+def check_python() -> Row:
+    """Compare the version of Python with the oldest that the course runs on."""
     good = sys.version_info >= (3, 11)
     return (
         "Python",
@@ -59,7 +68,7 @@ def check_python():
     )
 
 
-def check_packages():
+def check_packages() -> list[Row]:
     """Compare what is installed with what the package requires, and with the exact versions of the lock file."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
@@ -80,7 +89,7 @@ def check_packages():
     wrong = [
         f"{one.name} {installed[one.name] or 'missing'} (needs {one.specifier or 'any'})"
         for one in required
-        if not installed[one.name] or not one.specifier.contains(installed[one.name], prereleases=True)
+        if not (version := installed[one.name]) or not one.specifier.contains(version, prereleases=True)
     ]
     locked = {canonicalize_name(one.name): one.specifier for one in _read_lock()}
     drifted = [
@@ -109,14 +118,14 @@ def check_packages():
     return rows
 
 
-def _version(package):
+def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _read_lock():
+def _read_lock() -> list[Requirement]:
     """Return the pins of the repository's lock file that hold for this Python and system."""
     from packaging.requirements import Requirement
 
@@ -131,7 +140,7 @@ def _read_lock():
     return [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]
 
 
-def check_torch():
+def check_torch() -> list[Row]:
     """Load torch and torchvision together in another process; return rows for the pair, bfloat16 and the GPU."""
     pair = f"torch {_version('torch')}, torchvision {_version('torchvision')}"
     try:
@@ -164,12 +173,9 @@ def check_torch():
     ]
 
 
-def count_cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def check_processor():
-    count = count_cores()
+def check_processor() -> Row:
+    """Count the cores."""
+    count = num_cores()
     return (
         "cores",
         OK if count >= 2 else WARN,
@@ -178,7 +184,8 @@ def check_processor():
     )
 
 
-def check_memory():
+def check_memory() -> Row:
+    """Compare the free memory with what a lesson may use."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -193,7 +200,8 @@ def check_memory():
     )
 
 
-def check_assets():
+def check_assets() -> Row:
+    """Say which models and data are in the cache."""
     from .. import assets
 
     rows = assets.table()
@@ -208,7 +216,8 @@ def check_assets():
     return "assets", OK, f"all that the lessons need are in {assets.home()}", ""
 
 
-def check_cache():
+def check_cache() -> Row:
+    """Write a file into the cache."""
     from .. import assets
 
     try:
@@ -224,7 +233,8 @@ def check_cache():
         )
 
 
-def check_disk():
+def check_disk() -> Row:
+    """Compare the free disk space with what the assets take."""
     from .. import assets
 
     folder = next(path for path in (assets.home(), *assets.home().parents) if path.exists())
@@ -241,7 +251,7 @@ def check_disk():
     )
 
 
-def check_kernel():
+def check_kernel() -> Row:
     """Start the kernel that the lessons run on, and let it import the package."""
     from jupyter_client import KernelManager
     from jupyter_client.kernelspec import KernelSpecManager
@@ -259,7 +269,7 @@ def check_kernel():
             reply = client.execute_interactive("import ftcourse", timeout=60, output_hook=lambda message: None)
             content = reply["content"]
             problem = None if content["status"] == "ok" else f"{content['ename']}: {content['evalue']}"
-        except Exception as error:  # whatever hinders a kernel is the finding
+        except Exception as error:  # noqa: BLE001 - whatever hinders a kernel is the finding
             problem = f"{type(error).__name__}: {error}"
         finally:
             manager.shutdown_kernel(now=True)

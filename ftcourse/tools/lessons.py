@@ -15,13 +15,13 @@ NOTEBOOKS = ("*.ipynb", "exercises/*.ipynb", "solutions/*.ipynb")  # setup.py ha
 _MANIFEST = ".ftcourse-lessons.json"  # the SHA-256 of each copy as it was made, which tells what a person changed since
 
 
-def repository():
+def repository() -> Path | None:
     """Return the folder of the repository that the package is imported from, or None if there is none."""
     root = Path(__file__).resolve().parents[2]
     return root if (root / "settings.ini").is_file() and (root / "nbs").is_dir() else None
 
 
-def lessons_folder(copies=None):
+def lessons_folder(copies: str | Path | None = None) -> tuple[Path, list[str]]:
     """Find the lessons: `nbs/` here or in the repository of the package, or else those that ship with the package.
 
     Args:
@@ -49,13 +49,21 @@ def lessons_folder(copies=None):
     return copies, copy_lessons(source, copies)
 
 
-def find_notebooks(folder):
-    """Return the paths of the notebooks of a lessons folder: lessons, index, exercises and solutions."""
+def find_notebooks(folder: Path) -> list[Path]:
+    """Return the paths of the notebooks of a lessons folder: lessons, index, exercises and solutions.
+
+    Args:
+        folder: with the lessons, and below it exercises and solutions.
+    """
     return [path for pattern in NOTEBOOKS for path in sorted(folder.glob(pattern))]
 
 
-def copy_lessons(source, folder):
+def copy_lessons(source: Path, folder: Path) -> list[str]:
     """Bring `folder` up to date with the lessons in `source`; keep what the person changed.
+
+    Args:
+        source: folder of the lessons.
+        folder: of the copies.
 
     Returns:
         The names of the notebooks that differ from those in `source` because the person changed them.
@@ -86,5 +94,5 @@ def copy_lessons(source, folder):
     return kept
 
 
-def _sha256(content):
+def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()

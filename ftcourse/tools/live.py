@@ -1,14 +1,27 @@
 """What is seen while notebooks run: a live table in a terminal, plain lines elsewhere."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 
 _EVERY = 30  # seconds between two lines about a running notebook where there is no terminal
 
 
 @contextmanager
-def show_progress(console):
+def show_progress(console: Console) -> Iterator[tuple[Callable, Callable]]:
     """Show running notebooks on a rich console.
+
+    Args:
+        console: where to show them.
 
     Yields:
         Two functions for `runner.run_lessons`: `done` and `tick`.
@@ -20,7 +33,7 @@ def show_progress(console):
 
     live = Live(console=console, auto_refresh=False, transient=True)
 
-    def tick(running):
+    def tick(running: list[SimpleNamespace]) -> None:
         live.start()  # not before: fetching the assets comes first and shows its own progress
         live.update(_table(running), refresh=True)
 
@@ -30,10 +43,10 @@ def show_progress(console):
         live.stop()
 
 
-def _plain_tick(console):
-    shown = {}
+def _plain_tick(console: Console) -> Callable:
+    shown: dict[str, Any] = {}
 
-    def tick(running):
+    def tick(running: list[SimpleNamespace]) -> None:
         for job in running:
             if job.lesson not in shown:
                 _print(console, f"{job.lesson}: started")
@@ -46,7 +59,7 @@ def _plain_tick(console):
     return tick
 
 
-def _table(running):
+def _table(running: list[SimpleNamespace]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -58,17 +71,22 @@ def _table(running):
     return table
 
 
-def _place(job):
+def _place(job: SimpleNamespace) -> str:
     return f"cell {job.cell} of {job.cells}" if job.cell else "starting"
 
 
-def _clock(job):
+def _clock(job: SimpleNamespace) -> str:
     minutes, seconds = divmod(int(time.monotonic() - job.started), 60)
     return f"{minutes}:{seconds:02}"
 
 
-def show_end(console, record):
-    """Print how a notebook ended; for one that failed, the cell, its source and the error."""
+def show_end(console: Console, record: dict[str, Any]) -> None:
+    """Print how a notebook ended; for one that failed, the cell, its source and the error.
+
+    Args:
+        console: where to show it.
+        record: of the run, as `runner.run_lessons` makes it.
+    """
     cost = f"in {record['seconds']:.0f} s, peak memory {record['peak_memory_mb']:,} MB"
     if record["status"] == "skipped":
         _print(console, f"{record['lesson']}: already done {cost} (use --fresh to run it again)")
@@ -83,6 +101,6 @@ def show_end(console, record):
         _print(console, f"The notebook, as far as it got: {record['notebook']}")
 
 
-def _print(console, text, style=None):
+def _print(console: Console, text: str, style: str | None = None) -> None:
     if text:
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -7,12 +7,13 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..errors import CourseError
 from ..files import write_atomically
 
 
-def code_sha256(notebook):
+def code_sha256(notebook: dict[str, Any]) -> str:
     """Return the SHA-256 of a notebook's code cells, without the cell in which papermill passes parameters.
 
     Args:
@@ -21,7 +22,7 @@ def code_sha256(notebook):
     return hashlib.sha256(json.dumps([_source(cell) for cell in _code_cells(notebook)]).encode()).hexdigest()
 
 
-def take_outputs(executed, path):
+def take_outputs(executed: str | Path, path: str | Path) -> None:
     """Put the outputs of an executed copy into the notebook it was made from, and stamp the notebook.
 
     Args:
@@ -42,8 +43,11 @@ def take_outputs(executed, path):
     _write_stamped(notebook, path)
 
 
-def stamp(path):
+def stamp(path: str | Path) -> None:
     """Note in a notebook that has just been run that its outputs are those of its code.
+
+    Args:
+        path: of the notebook.
 
     Raises:
         CourseError: if it has an error or no outputs; it is then left as it was.
@@ -51,13 +55,13 @@ def stamp(path):
     _write_stamped(_read(path), path)
 
 
-def _is_widget(output):
+def _is_widget(output: dict[str, Any]) -> bool:
     """Say whether an output is an interactive element or a progress bar, which is nothing without its kernel."""
     return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
-def _without_paths(output):
-    """Return an output in which folders of this machine go by general names: the cache, and the packages in warnings."""
+def _without_paths(output: dict[str, Any]) -> dict[str, Any]:
+    """Return an output in which the cache and the folder of the packages go by general names."""
     import sysconfig
 
     import nbformat
@@ -75,7 +79,7 @@ def _without_paths(output):
     return nbformat.from_dict(json.loads(text))
 
 
-def _code_cells(notebook):
+def _code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         cell
         for cell in notebook["cells"]
@@ -83,11 +87,11 @@ def _code_cells(notebook):
     ]
 
 
-def _source(cell):
+def _source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])  # json gives a list of lines, nbformat a string
 
 
-def _read(path):
+def _read(path: str | Path) -> dict[str, Any]:
     import nbformat
 
     try:
@@ -99,7 +103,7 @@ def _read(path):
         ) from error
 
 
-def _write_stamped(notebook, path):
+def _write_stamped(notebook: dict[str, Any], path: str | Path) -> None:
     import nbformat
 
     kinds = {output["output_type"] for cell in _code_cells(notebook) for output in cell["outputs"]}
@@ -110,8 +114,12 @@ def _write_stamped(notebook, path):
     write_atomically(Path(path), (nbformat.writes(notebook) + "\n").encode())
 
 
-def main(wanted):
-    """Give notebooks of the repository, all or those named, the outputs of their last run at profile local."""
+def main(wanted: list[str]) -> None:
+    """Give notebooks of the repository, all or those named, the outputs of their last run at profile local.
+
+    Args:
+        wanted: numbers or names of lessons; none for all.
+    """
     from nbdev.clean import nbdev_clean
 
     from .lessons import lessons_folder

@@ -1,18 +1,24 @@
 """The HTML report: a results page and each executed notebook, readable from a folder and without a network."""
 
+from __future__ import annotations
+
 import base64
 import html
 import io
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CourseError
 from ..files import write_atomically
-from ..profiles import LESSONS, PROFILES
+from ..profiles import PROFILES, budget
 from .runner import skip_slow_grammar
 
-SMOKE_BUDGET = 60  # seconds for each notebook
+if TYPE_CHECKING:
+    from ..checks.engine import Exercise
+
 
 # On top of nbconvert's template "lab": no scripts from elsewhere, a text alternative for every picture, and a word in
 # the place of controls that only work with a kernel.
@@ -68,7 +74,7 @@ a {{ color: #00518a }}
 """
 
 
-def build_report(output):
+def build_report(output: str | Path) -> Path:
     """Build the report from the executed notebooks and records below `output`.
 
     Args:
@@ -101,7 +107,7 @@ def build_report(output):
     return index
 
 
-def export_exercise(exercise, notebook, page):
+def export_exercise(exercise: Exercise, notebook: str | Path, page: str | Path) -> Path:
     """Write a finished exercise as one HTML page, pictures included.
 
     Args:
@@ -134,7 +140,7 @@ def export_exercise(exercise, notebook, page):
     return page
 
 
-def _read_runs(folder):
+def _read_runs(folder: Path) -> list[dict[str, Any]]:
     """Return the records below a folder, each with the path of its notebook; the index last, as in a run."""
     records = []
     for path in sorted(folder.rglob("*.json"), key=lambda path: (path.name.startswith("index."), path)):
@@ -144,8 +150,8 @@ def _read_runs(folder):
     return records
 
 
-def _convert(notebook, page, pages, index=None):
-    """Return a notebook as HTML, its links to other notebooks turned into links between the pages of the report, if any."""
+def _convert(notebook: Path, page: Path, pages: dict[Path, Path], index: Path | None = None) -> str:
+    """Return a notebook as HTML, with its links to other notebooks turned into links to their pages, if any."""
     skip_slow_grammar()
     import nbformat
     from bs4 import BeautifulSoup
@@ -157,7 +163,7 @@ def _convert(notebook, page, pages, index=None):
     exporter = HTMLExporter(raw_template=_TEMPLATE, embed_images=True)
     soup = BeautifulSoup(exporter.from_notebook_node(executed, resources)[0], "html.parser")
     for link in soup.select("a[href]"):
-        target, _, anchor = link["href"].partition("#")
+        target, _, anchor = str(link["href"]).partition("#")
         if "://" in target or not target or target.startswith("mailto:"):
             continue
         other = pages.get((notebook.parent / target).resolve()) or pages.get(
@@ -169,13 +175,13 @@ def _convert(notebook, page, pages, index=None):
             link.unwrap()  # a file of the repository, which the report does not hold
     if index is None:
         return str(soup)
-    back = BeautifulSoup('<p class="jp-RenderedHTMLCommon"><a>Results of all lessons</a></p>', "html.parser")
-    back.a["href"] = os.path.relpath(index, page.parent)
-    soup.main.insert(0, back)
+    back = f'<a href="{os.path.relpath(index, page.parent)}">Results of all lessons</a>'
+    if main := soup.select_one("main"):
+        main.insert(0, BeautifulSoup(f'<p class="jp-RenderedHTMLCommon">{back}</p>', "html.parser"))
     return str(soup)
 
 
-def _profile_section(profile, records):
+def _profile_section(profile: str, records: list[dict[str, Any]]) -> str:
     rows = []
     for record in records:
         failed = record["status"] == "failed"
@@ -198,35 +204,27 @@ def _profile_section(profile, records):
         memory = {name: record["peak_memory_mb"] for name, record in passed.items()}
         parts += [
             "<h3>Time</h3>",
-            _bars(seconds, "seconds", {name: _budget(name, profile) for name in passed}),
+            _bars(seconds, "seconds", {name: budget(name, profile) for name in passed}),
             "<h3>Peak memory</h3>",
             _bars(memory, "MB"),
         ]
     return "\n".join(parts)
 
 
-def _budget(lesson, profile):
-    """Return the seconds that a lesson may take in a profile, or None where nothing is said."""
-    if profile == "smoke":
-        return SMOKE_BUDGET
-    minutes = LESSONS.get(lesson, {}).get("minutes")  # at profile local
-    return minutes * 60 if minutes and profile == "local" else None
-
-
-def _bars(values, unit, limits=None):
+def _bars(values: dict[str, float], unit: str, limits: dict[str, float | None] | None = None) -> str:
     """Return a bar chart as an image with its text alternative, a mark on each bar's limit if there is one."""
     from matplotlib.figure import Figure
 
     from ..figures import BLUE, VERMILION
 
-    limits = {name: limit for name, limit in (limits or {}).items() if limit}
+    marks = {name: limit for name, limit in (limits or {}).items() if limit}
     figure = Figure(figsize=(8, 0.8 + 0.4 * len(values)), layout="constrained")
     axes = figure.subplots()
     names = list(values)[::-1]
     axes.barh(names, [values[name] for name in names], color=BLUE, height=0.6)
-    if limits:
+    if marks:
         axes.plot(
-            list(limits.values()), list(limits), "|", color=VERMILION, markersize=22, markeredgewidth=3, label="budget"
+            list(marks.values()), list(marks), "|", color=VERMILION, markersize=22, markeredgewidth=3, label="budget"
         )
         figure.legend(loc="outside upper right", frameon=False)
     axes.set_xlabel(unit)
@@ -234,14 +232,14 @@ def _bars(values, unit, limits=None):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg")
     alt = "Bar chart: " + "; ".join(
-        f"{name} {value:,.0f} {unit}" + (f" of a budget of {limits[name]:,.0f}" if name in limits else "")
+        f"{name} {value:,.0f} {unit}" + (f" of a budget of {marks[name]:,.0f}" if name in marks else "")
         for name, value in values.items()
     )
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<p><img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alt)}"></p>'
 
 
-def _progress_section():
+def _progress_section() -> str:
     """Return a table of the learner's progress in the exercises, or nothing if there is none."""
     from ..checks import EXERCISES, find_exercise, progress
 
@@ -255,7 +253,7 @@ def _progress_section():
     return f"<h2>Exercises</h2>\n{table}"
 
 
-def _records_section():
+def _records_section() -> str:
     """Return the tables of the committed run records, one for each study."""
     from ..records import load_records, results_folder
 
@@ -276,11 +274,11 @@ def _records_section():
     return "\n".join(["<h2>Run records</h2>", *parts]) if parts else ""
 
 
-def _figure(value):
+def _figure(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _table(caption, columns, rows, numbers=()):
+def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
     """Return an HTML table; the first cell of a row is its heading, `numbers` are the right-aligned columns."""
     kind = ['class="number"' if i in numbers else "" for i in range(len(columns))]
     head = "".join(f'<th scope="col" {kind[i]}>{html.escape(column)}</th>' for i, column in enumerate(columns))
