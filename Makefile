@@ -3,7 +3,7 @@
 # make help      the rest
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lessons lab test lock export starters clean-notebooks outputs studies benchmarks clean
+.PHONY: help env lessons lab test quick check lock export starters clean-notebooks outputs studies benchmarks clean
 
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -18,17 +18,12 @@ TORCH ?=
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
-env: $(VENV)/.ready  ## set up the environment in .venv (about 4 minutes, once)
+env: $(VENV)/.ready  ## set up the environment in .venv (about a minute, once)
 
-$(VENV)/.ready: requirements.lock settings.ini setup.py
+$(VENV)/.ready: requirements.lock settings.ini setup.py pyproject.toml
 	@test -n "$(PYTHON)" || { echo "ftcourse needs Python 3.11 or newer: install it, or name it with make PYTHON=..."; exit 1; }
-	@echo "Setting up the environment in $(VENV): about 4 minutes, once."
-	$(PYTHON) -m venv $(VENV)
-ifeq ($(TORCH),cpu)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock uv
-	$(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu --constraint requirements.lock torch torchvision
-endif
-	$(BIN)/python -m pip install --constraint requirements.lock --editable ".[dev]"
+	@echo "Setting up the environment in $(VENV): about a minute with a fast network, once."
+	@$(PYTHON) ftcourse/tools/environment.py $(VENV) $(if $(TORCH),--torch $(TORCH))
 	@touch $@
 
 lessons: env  ## run the lessons (LESSONS=03 for one, PROFILE=smoke for a quick look); continues where it was stopped
@@ -38,8 +33,16 @@ lab: env  ## open JupyterLab on the lessons
 	@$(BIN)/ftcourse lab
 
 # Two processes of one thread each are quicker than one of two; tests/conftest.py groups and orders the tests.
-test: env  ## run the tests, every notebook at profile smoke included
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+test: env  ## run the tests, every notebook at profile smoke included, with ruff and mypy
+	@$(PYTEST)
+
+quick: env  ## run the tests that need no models, no network and no training (about a minute)
+	@$(PYTEST) --quick
+
+check: env  ## run ruff and mypy alone; `make check FIX=1` also formats and mends
+	@$(BIN)/ruff check $(if $(FIX),--fix) . && $(BIN)/ruff format $(if $(FIX),,--check) . && $(BIN)/mypy
 
 lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGRADE=--upgrade takes the newest)
 	$(BIN)/python -m pip install --quiet uv

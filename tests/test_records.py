@@ -1,6 +1,7 @@
 """Run records: written whole, read back, rendered."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -54,13 +55,26 @@ def test_interval_is_students_t():
         records.interval([0.5])
 
 
-def test_measure_sees_time_and_memory():
+def test_measure_sees_time_and_the_rise_of_memory():
+    with records.measure() as idle:
+        time.sleep(0.1)
     with records.measure() as cost:
         block = np.ones(40_000_000)  # 320 MB
-        stats.norm.rvs(size=2_000_000, random_state=0).sort()
-    assert cost["seconds"] > 0
-    before = cost["peak_memory_mb"]
-    assert before > 320 and block.sum() == 40_000_000
+        time.sleep(0.2)  # four samples
+    assert block.sum() == 40_000_000
+    assert 0.1 <= idle["seconds"] < cost["seconds"] < 60
+    assert cost["peak_memory_mb"] - idle["peak_memory_mb"] == pytest.approx(320, abs=30)
+
+
+def test_measure_keeps_a_peak_that_is_over_before_the_end():
+    with records.measure() as idle:
+        pass
+    with records.measure() as cost:
+        block = np.ones(40_000_000)
+        time.sleep(0.2)
+        del block
+        time.sleep(0.1)
+    assert cost["peak_memory_mb"] - idle["peak_memory_mb"] == pytest.approx(320, abs=30)
 
 
 def test_tables_and_phrases_come_from_records(tmp_path):

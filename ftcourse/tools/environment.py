@@ -1,0 +1,133 @@
+"""Set up the environment: ``python ftcourse/tools/environment.py .venv``, with nothing but Python.
+
+uv installs the packages in under a minute where the network allows; it is taken if it is there, else pip fetches it
+into the environment. Where uv can't be had, or fails, pip does the same in minutes. Both take the exact versions of
+requirements.lock and the index, certificates and proxy that pip is set to.
+"""
+
+import argparse
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = "requirements.lock"
+# A notebook that was opened and saved is then as it was committed: without counters, and whatever Python wrote it.
+JUPYTER = {"ContentsManager": {"pre_save_hook": "nbdev.clean.clean_jupyter"}}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the environment, or bring it up to date, and return the exit code.
+
+    Args:
+        arguments: of the command line; by default those of this process.
+    """
+    parser = argparse.ArgumentParser(
+        description="Set up an environment for the course.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n  python ftcourse/tools/environment.py .venv\n"
+        "  python ftcourse/tools/environment.py .venv --torch cpu    (Linux without an NVIDIA GPU: 5 GB less)",
+    )
+    parser.add_argument("folder", type=Path, help="folder of the environment")
+    parser.add_argument("--torch", choices=["cpu"], help="take PyTorch's small build without GPU libraries")
+    options = parser.parse_args(arguments)
+    python = make_environment(options.folder)
+    place = options.folder / "etc" / "jupyter" / "jupyter_server_config.d" / "nbdev.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(JUPYTER), encoding="utf-8")
+    uv = find_uv(python)
+    if uv:
+        command, variables = uv_command(uv, python, read_pip_settings(python), options.torch)
+        if subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode == 0:
+            return 0
+        print("uv could not install the packages; trying with pip, which takes a few minutes.", file=sys.stderr)
+    if options.torch:
+        print("PyTorch's small build needs uv; pip takes the usual one.", file=sys.stderr)
+    command = [str(python), "-m", "pip", "install", "--constraint", LOCK, "--editable", ".[dev]"]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+def make_environment(folder: Path) -> Path:
+    """Return the interpreter of the environment in a folder, made first if it isn't there.
+
+    Args:
+        folder: of the environment.
+    """
+    python = folder.absolute() / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        venv.create(folder, with_pip=True, symlinks=os.name != "nt")
+    return python
+
+
+def find_uv(python: Path) -> str | None:
+    """Return the path of uv: on the search path, or in the environment, where pip puts it; None without a network.
+
+    Args:
+        python: the interpreter of the environment.
+    """
+    if found := shutil.which("uv"):
+        return found
+    command = [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(ROOT / LOCK), "uv"]
+    if subprocess.run(command, capture_output=True).returncode:
+        return None
+    return shutil.which("uv", path=str(python.parent))
+
+
+def read_pip_settings(python: Path) -> dict[str, str]:
+    """Return what pip is set to, option to text, by its configuration files and the variables ``PIP_*``.
+
+    Args:
+        python: the interpreter whose pip is asked.
+    """
+    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True)
+    settings: dict[str, str] = {}
+    rows = [line.partition("=") for line in listed.stdout.splitlines()]
+    for section in ("global.", "install.", ":env:."):  # later ones win, as in pip
+        settings |= {
+            key.removeprefix(section): ast.literal_eval(text) for key, _, text in rows if key.startswith(section)
+        }
+    return settings
+
+
+def uv_command(
+    uv: str, python: Path, settings: dict[str, str], torch: str | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command with which uv installs what pip would, and the variables to set for it.
+
+    Args:
+        uv: path of uv.
+        python: the interpreter of the environment.
+        settings: what pip is set to, as `read_pip_settings` returns it.
+        torch: ``"cpu"`` for PyTorch's small build; None for the usual one.
+    """
+    command = [uv, "pip", "install", "--python", str(python), "--constraint", LOCK, "--editable", ".[dev]"]
+    names = {
+        "index-url": "--default-index",
+        "extra-index-url": "--index",
+        "find-links": "--find-links",
+        "trusted-host": "--allow-insecure-host",
+        "constraint": "--constraint",
+    }
+    for name, option in names.items():
+        command += [part for value in settings.get(name, "").split() for part in (option, value)]
+    if settings.get("extra-index-url"):
+        command += ["--index-strategy", "unsafe-best-match"]  # pip's way: the best version of all indexes
+    if settings.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        command += ["--no-index"]
+    if torch:
+        command += ["--torch-backend", torch]
+    variables = {}
+    if settings.get("cert"):
+        variables["SSL_CERT_FILE"] = settings["cert"]
+    if settings.get("proxy"):
+        variables |= {"HTTP_PROXY": settings["proxy"], "HTTPS_PROXY": settings["proxy"]}
+    return command, variables
+
+
+if __name__ == "__main__":
+    sys.exit(main())
