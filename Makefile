@@ -45,9 +45,8 @@ check: env  ## run ruff and mypy alone; `make check FIX=1` also formats and mend
 	@$(BIN)/ruff check $(if $(FIX),--fix) . && $(BIN)/ruff format $(if $(FIX),,--check) . && $(BIN)/mypy
 
 lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGRADE=--upgrade takes the newest)
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --no-annotate --no-header --quiet $(UPGRADE) \
-	  --output-file requirements.lock
+	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --no-annotate --quiet $(UPGRADE) \
+	  --custom-compile-command "make lock" --output-file requirements.lock
 
 export: env  ## write ftcourse/ modules from the notebooks
 	$(BIN)/nbdev_export
