@@ -1,4 +1,4 @@
-"""What holds for every test: the lessons' assets are in the cache, and nothing reaches beyond this machine."""
+"""What holds for every test: what it needs is in the cache, and nothing reaches beyond this machine."""
 
 import os
 import runpy
@@ -13,24 +13,46 @@ ALSO_NEEDED = ("smollm2-135m-instruct",)
 _seen = pytest.StashKey[int]()
 
 
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="only tests that need no models, no network and no training")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "reaches_out: the test tries on purpose to reach another machine")
+    config.addinivalue_line("markers", "models: the test needs the lessons' models and data, or trains")
     config.addinivalue_line("markers", "whole_lesson: the test runs a notebook from beginning to end")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Keep a file's tests in one process, but let the runs of whole lessons be shared out, the long ones first."""
+    if config.option.quick:
+        dropped = [item for item in items if item.get_closest_marker("models") or is_whole_lesson(item)]
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in set(dropped)]
     for item in items:
-        lesson = item.name.partition("[")[2] if item.get_closest_marker("whole_lesson") else ""
+        lesson = item.name.partition("[")[2] if is_whole_lesson(item) else ""
         item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{lesson}"))
-    items.sort(key=lambda item: not item.get_closest_marker("whole_lesson"))
+        if lesson:
+            item.add_marker(pytest.mark.timeout(1200))
+    items.sort(key=lambda item: not is_whole_lesson(item))
+
+
+def is_whole_lesson(item):
+    return item.get_closest_marker("whole_lesson") is not None
 
 
 def pytest_sessionstart(session):
     os.environ["FTCOURSE_TRAINER_NICE"] = "0"  # tests side by side would starve the service's trainers
+    if session.config.option.quick:  # a test that needs a model and doesn't say so fails
+        os.environ["FTCOURSE_HOME"] = str(session.config.cache.mkdir("no-models"))
+
+
+def pytest_collection_finish(session):
+    """Fetch what the tests need, then close the network."""
     if not session.config.option.collectonly:
-        prepare_assets(session.config)
+        if any(item.get_closest_marker("models") or is_whole_lesson(item) for item in session.items):
+            prepare_assets(session.config)
         block_network(session.config)
 
 

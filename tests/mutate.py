@@ -80,6 +80,13 @@ EXPLAINED = {
 
 def changes(node):
     """Yield (what is changed, function that changes it) for a node of the syntax tree."""
+    yield from _changed_values(node)
+    yield from _changed_operators(node)
+    yield from _changed_calls(node)
+    yield from _dropped_statements(node)
+
+
+def _changed_values(node):
     match node:
         case ast.Constant(value=bool(value)):
             yield f"{value} -> {not value}", lambda node: setattr(node, "value", not value)
@@ -88,40 +95,45 @@ def changes(node):
                 yield f"{value} -> {other}", lambda node, other=other: setattr(node, "value", other)
         case ast.Constant(value=str(value)):
             yield f"{value!r} -> {value + 'x'!r}", lambda node: setattr(node, "value", value + "x")
+
+
+def _changed_operators(node):
+    said = ast.unparse(node)
+    match node:
         case ast.Compare(ops=[operator]) if type(operator) in COMPARE:
-            yield (
-                f"comparison turned: {ast.unparse(node)}",
-                lambda node: node.ops.__setitem__(0, COMPARE[type(operator)]()),
-            )
+            yield f"comparison turned: {said}", lambda node: node.ops.__setitem__(0, COMPARE[type(operator)]())
         case ast.BinOp(op=operator) | ast.AugAssign(op=operator) if type(operator) in OPERATE:
-            yield f"operator turned: {ast.unparse(node)}", lambda node: setattr(node, "op", OPERATE[type(operator)]())
+            yield f"operator turned: {said}", lambda node: setattr(node, "op", OPERATE[type(operator)]())
         case ast.UnaryOp(op=ast.USub()):
-            yield f"minus lost: {ast.unparse(node)}", lambda node: setattr(node, "op", ast.UAdd())
+            yield f"minus lost: {said}", lambda node: setattr(node, "op", ast.UAdd())
         case ast.IfExp() | ast.If():
-            yield (
-                f"condition turned: {ast.unparse(node.test)}",
-                lambda node: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test)),
-            )
+            turned = ast.UnaryOp(ast.Not(), node.test)
+            yield f"condition turned: {ast.unparse(node.test)}", lambda node: setattr(node, "test", turned)
+
+
+def _changed_calls(node):
+    match node:
         case ast.Call():
             if len(node.args) > 1:
-                yield (
-                    f"arguments swapped: {ast.unparse(node)}",
-                    lambda node: node.args.__setitem__(slice(2), node.args[1::-1]),
-                )
+                swapped = slice(2), node.args[1::-1]
+                yield f"arguments swapped: {ast.unparse(node)}", lambda node: node.args.__setitem__(*swapped)
             for number, keyword in enumerate(node.keywords):
                 yield f"left out: {ast.unparse(keyword)}", lambda node, number=number: node.keywords.pop(number)
         case ast.Return(value=ast.Tuple()):
             yield f"pair swapped: {ast.unparse(node)}", lambda node: node.value.elts.reverse()
+
+
+def _dropped_statements(node):
+    if isinstance(node, (ast.IfExp, ast.Lambda)):  # their body is an expression
+        return
+    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
     for field in ("body", "orelse"):
-        for number, statement in enumerate(
-            getattr(node, field, None) or [] if not isinstance(node, (ast.IfExp, ast.Lambda)) else []
-        ):
-            if not isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) and not _is_text(
-                statement
-            ):
+        for number, statement in enumerate(getattr(node, field, None) or []):
+            if not isinstance(statement, kept) and not _is_text(statement):
+                place = number, ast.Pass()
                 yield (
                     f"dropped: {ast.unparse(statement).splitlines()[0]}",
-                    lambda node, field=field, number=number: getattr(node, field).__setitem__(number, ast.Pass()),
+                    lambda node, field=field, place=place: getattr(node, field).__setitem__(*place),
                 )
 
 
@@ -171,7 +183,7 @@ def survives(name, step, source):
         ):
             warnings.simplefilter("ignore")
             return all(found.outcome == "right" for found in judge(name, step, source))
-    except Exception:  # the cell itself stopped with an error
+    except Exception:  # noqa: BLE001 - the cell itself stopped with an error
         return False
 
 

@@ -103,7 +103,7 @@ def headings_in_order(notebook):
     levels = [(number, int(token.tag[1])) for number, token in markdown(notebook) if token.type == "heading_open"]
     if [level for _, level in levels].count(1) != 1 or levels[0][1] != 1:
         yield "the first heading, and no other, must be of level 1"
-    for (_, before), (number, level) in zip(levels, levels[1:]):
+    for (_, before), (number, level) in zip(levels, levels[1:], strict=False):
         if level > before + 1:
             yield f"the headings jump from level {before} to {level} in cell {number}"
 

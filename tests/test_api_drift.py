@@ -74,20 +74,8 @@ def known_names(tree, package):
     nodes = list(ast.walk(tree))
     given = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     given.update(node.arg for node in nodes if isinstance(node, ast.arg))
-    known = {}
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                name = alias.name if alias.asname else alias.name.split(".")[0]
-                if name.split(".")[0] in LIBRARIES:
-                    importlib.import_module(alias.name)
-                    known[alias.asname or name] = importlib.import_module(name)
-        elif isinstance(node, ast.ImportFrom):
-            module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            if module.split(".")[0] in LIBRARIES:
-                for alias in node.names:
-                    known[alias.asname or alias.name] = attribute(importlib.import_module(module), alias.name)
-    known = {name: meaning for name, meaning in known.items() if name not in given}
+    imported = {name: meaning for node in nodes for name, meaning in imports(node, package)}
+    known = {name: meaning for name, meaning in imported.items() if name not in given}
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=function)) if given[name] == 1:
@@ -98,6 +86,21 @@ def known_names(tree, package):
                 if inspect.isclass(made_by):
                     known[name] = Instance(made_by)
     return known
+
+
+def imports(node, package):
+    """Yield (name, meaning) for what a statement imports from `LIBRARIES`."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            name = alias.name if alias.asname else alias.name.split(".")[0]
+            if name.split(".")[0] in LIBRARIES:
+                importlib.import_module(alias.name)
+                yield alias.asname or name, importlib.import_module(name)
+    elif isinstance(node, ast.ImportFrom):
+        module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+        if module.split(".")[0] in LIBRARIES:
+            for alias in node.names:
+                yield alias.asname or alias.name, attribute(importlib.import_module(module), alias.name)
 
 
 class Instance:

@@ -214,7 +214,8 @@ def child(name="wheel", afterwards=""):
     code = (
         "import json, sys; from ftcourse import assets; spec = json.loads(sys.argv[1]);"
         "spec['members'] = {key: tuple(pair) for key, pair in spec['members'].items()};"
-        "from ftcourse.assets import pins; pins.ASSETS = {sys.argv[2]: assets.Asset(**spec)}; print(assets.fetch(sys.argv[2]));"
+        "from ftcourse.assets import pins; pins.ASSETS = {sys.argv[2]: assets.Asset(**spec)}; "
+        "print(assets.fetch(sys.argv[2]));"
     )
     command = [sys.executable, "-c", code + afterwards, json.dumps(asdict(ASSETS[name])), name]
     paths = [str(Path(assets.__file__).parents[2]), os.environ.get("PYTHONPATH")]

@@ -46,7 +46,7 @@ def boom(number):
     (6, "wrong", "The check needs the function itself, without brackets and arguments; it got 6."),
     (boom, "error", "Your boom raised TypeError: unsupported operand type(s) for +: 'int' and 'str', in the line "
                     "`return number + \"3\"`. A number isn't a text."),
-    (lambda number: ..., "not attempted", "Put your own code in the place of the three dots, and run both cells again."),
+    (lambda number: ..., "not attempted", "Put your own code in the place of the three dots, and run both"),
     (..., "not attempted", "Put your own code in the place of the three dots, and run both cells again."),
 ])  # fmt: skip
 def test_four_outcomes(double, notes, answer, outcome, message):
@@ -165,7 +165,7 @@ def test_wrong_from_what_the_check_handed_over_stays_wrong(double):
 
 
 def test_only_a_front_end_that_can_answer_counts_as_somebody(tmp_path, monkeypatch):
-    """In a kernel a check explains to JupyterLab, which can be asked a question, and raises under nbclient, which can't."""
+    """In a kernel a check explains to JupyterLab, which can be asked a question, and raises under nbclient."""
     from jupyter_client.manager import start_new_kernel
 
     from ftcourse.tools.runner import kernel_of_this_python

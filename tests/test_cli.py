@@ -16,9 +16,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from rich.console import Console
 
 from ftcourse import assets, profiles, records, studies
-from ftcourse.tools import cli, lessons, live, runner
 from ftcourse.checks import find_exercise, progress
 from ftcourse.errors import CourseError
+from ftcourse.tools import cli, lessons, live, runner
 
 ALT = 'Bars: "ours" <5 s> & theirs'
 FIGURE = f"import matplotlib.pyplot as plt\nfrom ftcourse.figures import show\nshow(plt.figure(), {ALT!r})"
@@ -52,7 +52,8 @@ def write_notebook(path, *cells, parameters=True):
 
 def test_heavy_modules_are_lazy():
     code = (
-        "import sys, ftcourse.tools.cli, ftcourse.tools.runner, ftcourse.tools.live, ftcourse.tools.report, ftcourse.tools.doctor\n"
+        "import sys, ftcourse.tools.cli, ftcourse.tools.runner, ftcourse.tools.live, ftcourse.tools.report, "
+        "ftcourse.tools.doctor\n"
         "print(*sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -221,7 +222,9 @@ def check_pages(index):
         soup = BeautifulSoup(page.read_text(), "html.parser")
         assert soup.html["lang"] == "en" and soup.title.text
         levels = [int(heading.name[1]) for heading in soup.find_all(re.compile("^h[1-6]$"))]
-        assert all(after <= before + 1 for before, after in zip([0, *levels], levels)), f"{page}: headings {levels}"
+        assert all(after <= before + 1 for before, after in zip([0, *levels], levels, strict=False)), (
+            f"{page}: headings {levels}"
+        )
         assert all(image["alt"].strip() and image["src"].startswith("data:") for image in soup.select("img"))
         assert all(header["scope"] in ("col", "row") for header in soup.select("th"))
         assert not soup.select("script, link[href], iframe")

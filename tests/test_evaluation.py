@@ -9,7 +9,11 @@ from scipy import special, stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import (
-    BertConfig, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, LlamaConfig,
+    BertConfig,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    LlamaConfig,
     LlamaForCausalLM,
 )  # fmt: skip
 

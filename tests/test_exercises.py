@@ -42,7 +42,7 @@ def run_cell(source, given=None, name="<cell>"):
 
 
 def answers_in(name, step, source):
-    """Yield what the check of a step would get after a cell: once, or for each of the situations that its cells can find."""
+    """Yield what the check of a step would get after a cell: once, or for each situation that its cells can find."""
     call = ast.parse(read_steps(name)[step]["check"]).body[-1].value
     for given in getattr(matrix(name), "given", {}).get(step, [{}]):
         names = run_cell(source, given)
@@ -89,7 +89,7 @@ def test_junk_is_never_right(name, step, junk):
     assert found.outcome in ("wrong", "error") and found.message
 
 
-# --- Faults in the solutions ---------------------------------------------------------------------------------------------
+# --- Faults in the solutions -----------------------------------------------------------------------------------------
 
 
 def test_faults_are_made_one_at_a_time():
@@ -139,7 +139,7 @@ def test_starters_and_texts_are_in_step_with_the_solutions(tmp_path, monkeypatch
 def test_starter_has_no_solution_and_no_hint(name):
     starter = (SOLUTIONS.parent / "exercises" / f"{name}.ipynb").read_text(encoding="utf-8")
     cells = ["".join(cell["source"]) for cell in json.loads(starter)["cells"]]
-    for step, texts in read_steps(name).items():
+    for texts in read_steps(name).values():
         assert texts["starter"] in cells and texts["check"] in cells
         assert texts["solution"] not in cells and not set(texts["hints"]) & set(cells)
 
@@ -155,7 +155,7 @@ def test_notebook_is_valid_and_its_ids_are_unique(name, folder):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda cells: cells.pop(next(i for i, cell in enumerate(cells) if "hint" in cell["metadata"].get("tags", []))), "not whole"),
+    (lambda cells: cells.pop(next(i for i, c in enumerate(cells) if "hint" in c["metadata"].get("tags", []))), "not whole"),
     (lambda cells: cells.pop(next(i for i, cell in enumerate(cells) if cell["cell_type"] == "raw")), "not whole"),
     (lambda cells: cells.__delitem__(slice(15, None)), "has the steps .*, its module"),
 ])  # fmt: skip

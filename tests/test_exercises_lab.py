@@ -172,7 +172,7 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
             Path(folder, f"{name}.png").write_bytes(base64.b64decode(data))
 
     for number in range(first):
-        if "code" == browser(notebook + f"return notebook.widgets[{number}].model.type"):
+        if browser(notebook + f"return notebook.widgets[{number}].model.type") == "code":
             assert "Traceback" not in run(number)
         if "ask(" in sources[number]:
             opened = browser(
@@ -186,7 +186,8 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
     assert "Step 1, unseen films: not attempted. Put your own code in the place of the three dots" in shown
     picture("2-starter")
     wrong = (
-        "def split_films(reviews, test_share, seed):\n    sides = reviews.train_test_split(test_size=test_share, seed=seed)\n"
+        "def split_films(reviews, test_share, seed):\n    sides = reviews.train_test_split(test_size=test_share, "
+        "seed=seed)\n"
         "    return sides['train'], sides['test']"
     )
     run(first, wrong)

@@ -118,7 +118,8 @@ def test_losses_of_a_result_file_leave_out_what_is_missing(shown):
     training, validation = figure.axes[0].lines
     assert training.get_ydata().tolist() == [3, 1] and validation.get_xydata().tolist() == [[2, 1.5]]
     assert alt == (
-        "Over the steps: training loss from 3 to 1, lowest 1 at step 2; validation loss from 1.5 to 1.5, lowest 1.5 at step 2."
+        "Over the steps: training loss from 3 to 1, lowest 1 at step 2; validation loss from 1.5 to 1.5, lowest 1.5 "
+        "at step 2."
     )
 
 

@@ -1,4 +1,4 @@
-"""The questions on the lessons: one right option each, an explanation for all, and nothing that gives the answer away."""
+"""The questions on the lessons: one right option each, an explanation for all, nothing that gives the answer away."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def test_feedback_tells_right_from_wrong_and_says_why(lesson, number):
     question = ask(lesson, number)
     page = BeautifulSoup(question._repr_html_(), "html.parser")
     assert page.p.text == question.text and len(page.select("details")) == len(question.options)
-    for letter, row, details in zip("abcd", question.options, page.select("details")):
+    for letter, row, details in zip("abcd", question.options, page.select("details"), strict=False):
         said = question.answer(letter)
         assert said == ("Right. " if row.get("right") else "Not so. ") + row["why"]
         assert details.summary.text == f"{letter}) {row['text']}" and details.p.text == said

@@ -13,8 +13,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ftcourse import assets, profiles
-from ftcourse.tools import lessons, runner
 from ftcourse.errors import CourseError
+from ftcourse.tools import lessons, runner
 
 
 def write_notebook(path, *cells, parameters="profile = 'local'", tags=("parameters",)):

@@ -2,20 +2,21 @@
 
 ``python -m ftcourse.checks.build`` does both.
 
-A step of a notebook in ``nbs/solutions/`` is its task, in Markdown, and then cells with these tags: ``starter`` (a raw
-cell, which does not run), two or more ``hint`` (Markdown), ``solution`` and ``check``. The starter notebook has the task,
-the starter as a code cell, the check, and a cell that asks for help. All other cells are in both.
+A step of a notebook in ``nbs/solutions/`` is its task, in Markdown, and then cells with these tags: ``starter`` (a
+raw cell, which does not run), two or more ``hint`` (Markdown), ``solution`` and ``check``. The starter notebook has the
+task, the starter as a code cell, the check, and a cell that asks for help. All other cells are in both.
 """
 
 import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from ..errors import CourseError
 from ..files import write_atomically
 from . import EXERCISES, find_exercise
-from .engine import TEXTS
+from .engine import TEXTS, Exercise
 from .quiz import QUESTIONS, ask
 
 HEADING = "## Check yourself"
@@ -23,13 +24,18 @@ _INTRO = "Choose an answer and open it: it says whether it is right, and why."
 _CALL = re.compile(r"(\w+)\.(\w+)\.check\(")
 
 
-def read_steps(notebook, exercise):
+def read_steps(notebook: dict[str, Any], exercise: Exercise) -> dict[str, dict[str, Any]]:
     """Return the steps of a solution's notebook, a dict step -> {starter, hints, solution, check}.
+
+    Args:
+        notebook: as json reads it.
+        exercise: whose steps it must have.
 
     Raises:
         CourseError: if a step isn't whole, or the steps are not those of the exercise's module in its order.
     """
-    steps, cells = {}, {"hints": []}
+    steps: dict[str, dict[str, Any]] = {}
+    cells: dict[str, Any] = {"hints": []}
     for number, cell in enumerate(notebook["cells"], 1):
         source, tags = "".join(cell["source"]), cell["metadata"].get("tags", [])
         if "hint" in tags:
@@ -52,8 +58,12 @@ def read_steps(notebook, exercise):
     return steps
 
 
-def make_starter(notebook):
-    """Return the starter notebook of a solution's notebook."""
+def make_starter(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Return the starter notebook of a solution's notebook.
+
+    Args:
+        notebook: as json reads it.
+    """
     cells = []
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
@@ -67,6 +77,7 @@ def make_starter(notebook):
             cells.append(cell)
         if "check" in tags:
             called = _CALL.search("".join(cell["source"]))
+            assert called, "read_steps has seen it"
             cells.append(
                 _code(
                     f"# Stuck? Remove a # and run this cell: a nudge, at the second time a direction.\n"
@@ -78,11 +89,12 @@ def make_starter(notebook):
     return {**notebook, "cells": cells, "metadata": metadata}
 
 
-def _code(source, metadata=None):
-    return {"cell_type": "code", "execution_count": None, "metadata": metadata or {}, "outputs": [], "source": source}
+def _code(source: str | list[str], metadata: dict[str, Any] | None = None) -> dict[str, Any]:
+    lines = "".join(source).splitlines(keepends=True)
+    return {"cell_type": "code", "execution_count": None, "metadata": metadata or {}, "outputs": [], "source": lines}
 
 
-def put_questions(lesson):
+def put_questions(lesson: str | Path) -> None:
     """Put a lesson's questions at its end, as text, so that they can be answered without a kernel.
 
     Args:
@@ -97,7 +109,7 @@ def put_questions(lesson):
     write_atomically(Path(lesson), text.encode())
 
 
-def build(solutions, exercises, texts):
+def build(solutions: str | Path, exercises: str | Path, texts: str | Path) -> None:
     """Write the starters and the texts of the steps of all exercises.
 
     Args:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Any
 
 from . import tiny
 from .engine import Exercise, Wrong, require, run, shown
@@ -14,17 +15,17 @@ _RUNS = {
 }  # of five seeds, invented to try functions on
 
 
-def _runs(scores=None):
+def _runs(scores: Any = None) -> Any:
     """Return run records in an order that is not that of the seeds."""
     scores = scores or _RUNS
     rows = {
         method: [{"method": method, "seed": seed, "accuracy": value} for seed, value in enumerate(scores[method])]
         for method in scores
     }
-    return [row for pair in zip(rows["lora"][::-1], rows["full"][1:] + rows["full"][:1]) for row in pair]
+    return [row for pair in zip(rows["lora"][::-1], rows["full"][1:] + rows["full"][:1], strict=True) for row in pair]
 
 
-def _interval(values):
+def _interval(values: Any) -> Any:
     """Return mean, standard deviation and half-width of the 95 % interval by Student's t."""
     from scipy import stats
 
@@ -34,7 +35,8 @@ def _interval(values):
 
 
 @exercise.step("Step 1, two models")
-def make_model(answer):
+def make_model(answer: Any) -> str:
+    """Judge an answer to: Step 1, two models."""
     import torch
 
     ids = torch.tensor([[2, 5, 6, 7, 3]])
@@ -102,10 +104,11 @@ def make_model(answer):
 
 
 @exercise.step("Step 2, a fair study")
-def run_study(answer):
+def run_study(answer: Any) -> str:
+    """Judge an answer to: Step 2, a fair study."""
     methods, seeds, budget, calls = ("full", "lora"), (3, 4, 5), {"num_train": 100, "num_train_epochs": 2}, []
 
-    def train_and_score(method, seed, **given):
+    def train_and_score(method: Any, seed: Any, **given: Any) -> Any:
         calls.append((method, seed, given))
         return 0.7 + 0.01 * seed + (method == "lora") * 0.005 + 0.001 * len(calls)
 
@@ -153,11 +156,11 @@ def run_study(answer):
     return f"{len(runs)} runs, both methods with the seeds {', '.join(map(str, seeds))} and the same budget."
 
 
-def _words(pairs):
+def _words(pairs: Any) -> Any:
     return f"{pairs[0][0]}, seed {pairs[0][1]}," if pairs else ""
 
 
-def _records(runs):
+def _records(runs: Any) -> Any:
     require(
         isinstance(runs, list) and runs and all(isinstance(row, dict) for row in runs),
         f"Return a list of dictionaries, one a run; this is {shown(runs)}.",
@@ -169,7 +172,8 @@ def _records(runs):
 
 
 @exercise.step("Step 3, the table")
-def summarise(answer):
+def summarise(answer: Any) -> str:
+    """Judge an answer to: Step 3, the table."""
     for scores in (_RUNS, {"full": (0.6, 0.8, 0.7), "lora": (0.65, 0.64, 0.66)}):
         table = run(answer, _runs(scores))
         require(
@@ -193,7 +197,7 @@ def summarise(answer):
     return "Means and 95 % intervals over seeds, right for three seeds and for five."
 
 
-def _pair(value, what):
+def _pair(value: Any, what: Any) -> Any:
     try:
         mean, half_width = value
         return float(mean), float(half_width)
@@ -201,7 +205,14 @@ def _pair(value, what):
         raise Wrong(f"For {what} there should be two numbers, mean and half-width; this is {shown(value)}.") from None
 
 
-def _explain(half_width, truth, deviation, count, case, otherwise="see how records.interval does it"):
+def _explain(
+    half_width: Any,
+    truth: Any,
+    deviation: Any,
+    count: Any,
+    case: Any,
+    otherwise: Any = "see how records.interval does it",
+) -> None:
     """Raise `Wrong` with the likely reason if a half-width is not the true one."""
     if abs(half_width - truth) < 1e-6:
         return
@@ -224,11 +235,12 @@ def _explain(half_width, truth, deviation, count, case, otherwise="see how recor
 
 
 @exercise.step("Step 4, the difference")
-def difference(answer):
+def difference(answer: Any) -> str:
+    """Judge an answer to: Step 4, the difference."""
     wide = {"full": (0.60, 0.70, 0.80, 0.72), "lora": (0.61, 0.73, 0.80, 0.74)}
     for scores in (wide, _RUNS, {"full": wide["lora"], "lora": wide["full"]}):
         mean, half_width = _pair(run(answer, _runs(scores)), "the difference")
-        gains = [ours - theirs for ours, theirs in zip(scores["lora"], scores["full"])]
+        gains = [ours - theirs for ours, theirs in zip(scores["lora"], scores["full"], strict=True)]
         truth, deviation, half_truth = _interval(gains)
         case = f"For full {scores['full']} and LoRA {scores['lora']} "
         require(
@@ -253,7 +265,8 @@ def difference(answer):
 
 
 @exercise.step("Step 5, the plot")
-def draw(answer):
+def draw(answer: Any) -> str:
+    """Judge an answer to: Step 5, the plot."""
     import matplotlib.pyplot as plt
     from matplotlib.figure import Figure
 
@@ -271,13 +284,13 @@ def draw(answer):
     return "Every run is a point, the methods are named, and the axis says what it shows."
 
 
-def _compare_picture(figure, scores):
+def _compare_picture(figure: Any, scores: Any) -> None:
     axes = figure.axes
     require(axes and any(one.has_data() for one in axes), "Nothing is drawn on the figure.")
     require(min(figure.get_size_inches()) > 1, "The figure is too small to read.")
-    points = {"x": [], "y": []}
+    points: dict[str, list[float]] = {"x": [], "y": []}
     for one in axes:
-        for direction, values in zip("xy", _points(one)):
+        for direction, values in zip("xy", _points(one), strict=True):
             points[direction] += values
     lost = {
         direction: [value for values in scores.values() for value in values if not _is_among(value, points[direction])]
@@ -304,11 +317,11 @@ def _compare_picture(figure, scores):
     )
 
 
-def _is_among(value, numbers):
+def _is_among(value: Any, numbers: Any) -> Any:
     return any(abs(number - value) < 1e-6 or abs(number - 100 * value) < 1e-4 for number in numbers)
 
 
-def _points(axes):
+def _points(axes: Any) -> Any:
     """Return the x and the y coordinates of the points and lines of an axes."""
     xs, ys = [], []
     for line in axes.lines:
@@ -322,12 +335,13 @@ def _points(axes):
 
 
 @exercise.step("Step 6, the conclusion")
-def conclusion(answer, runs):
+def conclusion(answer: Any, runs: Any) -> str:
+    """Judge an answer to: Step 6, the conclusion."""
     require(
         isinstance(answer, str) and answer in BETTER.values(),
         f"Your conclusion is {shown(answer)}; write one of {', '.join(map(repr, BETTER.values()))}.",
     )
-    scores = {"full": {}, "lora": {}}
+    scores: dict[str, dict[Any, float]] = {"full": {}, "lora": {}}
     for row in _records(runs):
         require(row["method"] in scores, f"A record is of the method {shown(row['method'])}; compare full and lora.")
         scores[row["method"]][row["seed"]] = float(row["accuracy"])
@@ -338,13 +352,17 @@ def conclusion(answer, runs):
     )
     mean, _, half_width = _interval([scores["lora"][seed] - scores["full"][seed] for seed in seeds])
     truth = BETTER[None if abs(mean) <= half_width else "lora" if mean > 0 else "full"]
-    case = f"Your runs say: LoRA minus full is {100 * mean:+.1f} points, give or take {100 * half_width:.1f} ({len(seeds)} seeds). "
+    case = (
+        f"Your runs say: LoRA minus full is {100 * mean:+.1f} points, give or take {100 * half_width:.1f} "
+        f"({len(seeds)} seeds). "
+    )
     if answer == truth:
         return case + f"So {truth}."
     if truth == BETTER[None]:
         raise Wrong(
             case
-            + "The interval has zero in it, so another three seeds could turn it round: a gain within the noise is no gain."
+            + "The interval has zero in it, so another three seeds could turn it round: a gain within the noise is "
+            "no gain."
         )
     if answer == BETTER[None]:
         raise Wrong(case + "The interval leaves zero out: the difference is larger than its noise.")

@@ -1,12 +1,16 @@
 """What every exercise shares: steps, their four outcomes, and what a learner sees of them."""
 
+from __future__ import annotations
+
 import html
 import json
 import reprlib
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import CourseError
 from . import progress
@@ -27,7 +31,7 @@ class CheckFailed(CourseError):
 
 
 class Wrong(Exception):
-    """What a check raises for a wrong answer; the message names the learner's own value and the likely misconception."""
+    """What a check raises for a wrong answer; it names the learner's own value and the likely misconception."""
 
 
 class _Failed(Exception):
@@ -46,12 +50,12 @@ class Outcome:
     message: str
     title: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.title}: {self.outcome}. {self.message}"
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         colour, message = _COLOURS[self.outcome], html.escape(self.message)
         return (
             f'<div role="status" style="border-left: 6px solid {colour}; padding: .4em .8em">'
@@ -65,31 +69,36 @@ class Note:
 
     text: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.text
 
     __repr__ = __str__
 
-    def _repr_markdown_(self):
+    def _repr_markdown_(self) -> str:
         return self.text
 
 
 class Exercise:
     """An exercise: its steps in order."""
 
-    def __init__(self, name, title):
-        self.name, self.title, self.steps = name, title, {}
+    def __init__(self, name: str, title: str) -> None:
+        self.name, self.title = name, title
+        self.steps: dict[str, Step] = {}
 
-    def step(self, title):
-        """Make a `Step` of a function that checks a learner's answers; the function's name is the step's."""
+    def step(self, title: str) -> Callable[[Callable[..., str]], Step]:
+        """Make a `Step` of a function that checks a learner's answers; the function's name is the step's.
 
-        def register(check):
+        Args:
+            title: of the step.
+        """
+
+        def register(check: Callable[..., str]) -> Step:
             self.steps[check.__name__] = Step(self, check.__name__, title, check)
             return self.steps[check.__name__]
 
         return register
 
-    def texts(self):
+    def texts(self) -> dict[str, dict[str, Any]]:
         """Return the starter, the hints and the solution of every step."""
         return json.loads((TEXTS / f"{self.name}.json").read_text(encoding="utf-8"))
 
@@ -97,12 +106,16 @@ class Exercise:
 class Step:
     """A step of an exercise. Its check returns what to say of a right answer, and raises `Wrong` for another."""
 
-    def __init__(self, exercise, name, title, check):
+    def __init__(self, exercise: Exercise, name: str, title: str, check: Callable[..., str]) -> None:
         self.exercise, self.name, self.title, self._check = exercise, name, title, check
         self._hints = 0
 
-    def judge(self, *answers):
-        """Return the `Outcome` for a learner's answers, and note nothing."""
+    def judge(self, *answers: Any) -> Outcome:
+        """Return the `Outcome` for a learner's answers, and note nothing.
+
+        Args:
+            *answers: as the cell of the check hands them over.
+        """
         try:
             if any(answer is ... for answer in answers):
                 raise _NotAttempted
@@ -116,15 +129,19 @@ class Step:
             outcome, message = WRONG, str(error)
         except _Failed as error:
             outcome, message = ERROR, str(error)
-        except Exception as error:  # an answer of a kind that the check did not foresee
+        except Exception as error:  # noqa: BLE001 - an answer of a kind that the check did not foresee
             outcome, message = (
                 ERROR,
                 f"The check can't read your answer ({_name(error)}). Compare what it is with what the step asks for.",
             )
         return Outcome(outcome, message, self.title)
 
-    def check(self, *answers):
-        """Judge a learner's answers and note the outcome; show it, or raise `CheckFailed` where nobody is there."""
+    def check(self, *answers: Any) -> Outcome:
+        """Judge a learner's answers and note the outcome; show it, or raise `CheckFailed` where nobody is there.
+
+        Args:
+            *answers: as the cell of the check hands them over.
+        """
         found = self.judge(*answers)
         if is_attended():
             try:
@@ -135,18 +152,18 @@ class Step:
             raise CheckFailed(str(found))
         return found
 
-    def hint(self):
+    def hint(self) -> Note:
         """Show a hint: a nudge at the first call, a direction from the second on."""
         hints = self.exercise.texts()[self.name]["hints"]
         self._hints = min(self._hints + 1, len(hints))
         return Note(hints[self._hints - 1])
 
-    def solution(self):
+    def solution(self) -> Note:
         """Show a solution."""
         return Note(f"```python\n{self.exercise.texts()[self.name]['solution']}\n```")
 
 
-def is_attended():
+def is_attended() -> bool:
     """Say whether somebody is there to read: the front end would answer a question, which a headless run refuses."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is None:
@@ -156,13 +173,14 @@ def is_attended():
     return bool(shell.kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
 
 
-def run(function, *args, clues=None, **kwargs):
+def run(function: Any, *args: Any, clues: dict[str, str] | None = None, **kwargs: Any) -> Any:
     """Call a learner's function and return what it returns.
 
     Args:
         function: of the learner.
-        *args: of the call, as are further keyword arguments.
+        *args: of the call.
         clues: what an exception probably means, by a part of its text.
+        **kwargs: of the call.
     """
     name = getattr(function, "__name__", "answer")
     if not callable(function):
@@ -181,22 +199,31 @@ def run(function, *args, clues=None, **kwargs):
     return result
 
 
-def require(condition, message):
-    """Raise `Wrong` with a message unless a condition holds."""
+def require(condition: Any, message: str) -> None:
+    """Raise `Wrong` with a message unless a condition holds.
+
+    Args:
+        condition: what must be true.
+        message: what to tell the learner otherwise.
+    """
     if not condition:
         raise Wrong(message)
 
 
-def shown(value):
-    """Return a short text for a value of the learner's."""
+def shown(value: Any) -> str:
+    """Return a short text for a value of the learner's.
+
+    Args:
+        value: anything.
+    """
     return reprlib.repr(value)
 
 
-def _name(error):
+def _name(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip(": ").rstrip(".")[:300]
 
 
-def _place(error, function):
+def _place(error: Exception, function: Any) -> str:
     """Return the line of the learner's own code in which an exception came, as far as it can be told."""
     code = getattr(getattr(function, "forward", function), "__code__", None)
     frames = [

@@ -1,14 +1,23 @@
 """What a learner has done of the exercises: one small file on this machine, without an account."""
 
+from __future__ import annotations
+
 import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CourseError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
-def path():
+    from .engine import Exercise
+
+
+def path() -> Path:
     """Return where the file is: what FTCOURSE_PROGRESS says, else in the user's folder for the state of programs."""
     import platformdirs
 
@@ -16,7 +25,7 @@ def path():
     return Path(named) if named else platformdirs.user_state_path("ftcourse") / "progress.json"
 
 
-def load():
+def load() -> dict[str, dict[str, dict[str, Any]]]:
     """Return the progress, a dict exercise -> step -> {outcome, tries, checked}; empty if there is none.
 
     Raises:
@@ -33,8 +42,13 @@ def load():
     raise CourseError(f"The progress file {path()} can't be read. Begin a new one with `ftcourse check --reset`.")
 
 
-def note(exercise, step, outcome):
+def note(exercise: str, step: str, outcome: str) -> None:
     """Note the outcome of a check. What was right once stays so, and an untouched starter counts as no try.
+
+    Args:
+        exercise: its name.
+        step: name of the step.
+        outcome: one of `engine.OUTCOMES`.
 
     Raises:
         CourseError: if the file can't be read or written.
@@ -50,8 +64,12 @@ def note(exercise, step, outcome):
         _write(notes)
 
 
-def reset(exercises=None):
-    """Forget the progress of some exercises, or all of it."""
+def reset(exercises: list[str] | None = None) -> None:
+    """Forget the progress of some exercises, or all of it.
+
+    Args:
+        exercises: their names; None for all.
+    """
     with _locked():
         if exercises is None:
             path().unlink(missing_ok=True)
@@ -59,14 +77,22 @@ def reset(exercises=None):
             _write({name: steps for name, steps in load().items() if name not in exercises})
 
 
-def is_finished(exercise):
-    """Say whether every step of an exercise was right."""
+def is_finished(exercise: Exercise) -> bool:
+    """Say whether every step of an exercise was right.
+
+    Args:
+        exercise: an `engine.Exercise`.
+    """
     notes = load().get(exercise.name, {})
     return all(notes.get(step, {}).get("outcome") == "right" for step in exercise.steps)
 
 
-def rows(exercises):
-    """Return the progress as rows (exercise, step, outcome, tries), every step of the exercises in order."""
+def rows(exercises: Iterable[Exercise]) -> list[tuple[str, str, str, int]]:
+    """Return the progress as rows (exercise, step, outcome, tries), every step of the exercises in order.
+
+    Args:
+        exercises: of `engine.Exercise`.
+    """
     notes = load()
     return [
         (exercise.name, step.title, *_outcome(notes.get(exercise.name, {}).get(name)))
@@ -75,11 +101,11 @@ def rows(exercises):
     ]
 
 
-def _outcome(noted):
+def _outcome(noted: dict[str, Any] | None) -> tuple[str, int]:
     return (noted["outcome"], noted["tries"]) if noted else ("not attempted", 0)
 
 
-def _write(notes):
+def _write(notes: dict[str, Any]) -> None:
     from ..files import write_atomically
 
     try:
@@ -91,7 +117,7 @@ def _write(notes):
         ) from error
 
 
-def _locked():
+def _locked() -> BaseFileLock:
     """Keep two notebooks from writing at once."""
     from filelock import FileLock
 

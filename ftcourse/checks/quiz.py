@@ -1,13 +1,14 @@
 """Short questions on the lessons, each option with an explanation that opens where it is clicked.
 
-``ask("03")`` as the last line of a cell shows the questions of lesson 3; it works in an exported page, too, as no kernel
-is needed to open an explanation. The questions are in ``questions/LESSON.toml``.
+``ask("03")`` as the last line of a cell shows the questions of lesson 3; it works in an exported page, too, as no
+kernel is needed to open an explanation. The questions are in ``questions/LESSON.toml``.
 """
 
 import html
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import CourseError
 
@@ -21,8 +22,11 @@ class Question:
     text: str
     options: tuple[dict, ...]  # each with `text`, `why`, and `right = true` for one of them
 
-    def answer(self, letter):
-        """Return what to say to somebody who chooses an option: ``"a"``, ``"b"`` and so on.
+    def answer(self, letter: str) -> str:
+        """Return what to say to somebody who chooses an option.
+
+        Args:
+            letter: ``"a"``, ``"b"`` and so on.
 
         Raises:
             CourseError: naming the letters that there are.
@@ -32,13 +36,13 @@ class Question:
             raise CourseError(f"There is no option {letter!r}: choose one of {', '.join(letters)}.")
         return _feedback(self.options[letters.index(letter)])
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"{chr(ord('a') + number)}) {option['text']}" for number, option in enumerate(self.options)]
         return "\n".join([self.text, *lines])
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         options = "\n".join(
             f"<details><summary>{chr(ord('a') + number)}) {html.escape(option['text'])}</summary>"
             f"<p>{html.escape(_feedback(option))}</p></details>"
@@ -53,20 +57,20 @@ class Quiz:
 
     questions: tuple[Question, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "\n\n".join(f"{number}. {question}" for number, question in enumerate(self.questions, 1))
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return "\n".join(question._repr_html_() for question in self.questions)
 
 
-def _feedback(option):
+def _feedback(option: dict[str, Any]) -> str:
     return f"{'Right' if option.get('right') else 'Not so'}. {option['why']}"
 
 
-def ask(lesson, number=None):
+def ask(lesson: str | int, number: int | None = None) -> Quiz | Question:
     """Return the questions of a lesson, or one of them, for a notebook to show.
 
     Args:

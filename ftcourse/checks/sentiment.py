@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import Counter
+from typing import Any
 
 from . import tiny
 from .engine import Exercise, Wrong, require, run, shown
@@ -9,7 +10,7 @@ from .engine import Exercise, Wrong, require, run, shown
 exercise = Exercise("1_sentiment", "Fine-tune a BERT model for sentiment classification")
 
 
-def _reviews():
+def _reviews() -> Any:
     """Reviews of 40 films, some with more sentences than others, those of a film together."""
     from datasets import Dataset
 
@@ -18,11 +19,12 @@ def _reviews():
         for film in range(40)
         for n in range(1 + film % 5)
     ]
-    return Dataset.from_dict(dict(zip(("text", "label", "film"), zip(*rows))))
+    return Dataset.from_dict(dict(zip(("text", "label", "film"), zip(*rows, strict=True), strict=True)))
 
 
 @exercise.step("Step 1, unseen films")
-def split_films(answer):
+def split_films(answer: Any) -> str:
+    """Judge an answer to: Step 1, unseen films."""
     reviews = _reviews()
     train, test = _sides(run(answer, reviews, 0.25, 0))
     shared = set(train["film"]) & set(test["film"])
@@ -56,17 +58,20 @@ def split_films(answer):
     )
     half = len(_sides(run(answer, reviews, 0.5, 0))[1]) / len(reviews)
     require(0.3 < half < 0.7, f"Asked for half, the test has {half:.0%} of the sentences: is test_share used?")
-    return f"{len(set(train['film']))} films to train on, {len(set(test['film']))} others to test on, every sentence on one side."
+    return (
+        f"{len(set(train['film']))} films to train on, {len(set(test['film']))} others to test on, every "
+        "sentence on one side."
+    )
 
 
-def _sides(sides):
+def _sides(sides: Any) -> Any:
     if isinstance(sides, dict):
         sides = sides.get("train"), sides.get("test")
     require(
         isinstance(sides, (tuple, list)) and len(sides) == 2,
         f"Return two data sets, train and test; this is {shown(type(sides).__name__)}.",
     )
-    for name, side in zip(("train", "test"), sides):
+    for name, side in zip(("train", "test"), sides, strict=True):
         columns = getattr(side, "column_names", ())
         require(
             "film" in columns and "text" in columns,
@@ -77,7 +82,8 @@ def _sides(sides):
 
 
 @exercise.step("Step 2, tokens")
-def encode(answer):
+def encode(answer: Any) -> str:
+    """Judge an answer to: Step 2, tokens."""
     tokenizer, limit = tiny.tokenizer(), 8
     texts = ["a dull film", "the plot is never less than gripping a warm story", "warm"]
     ids, mask = _columns(run(answer, texts, tokenizer, limit))
@@ -94,14 +100,15 @@ def encode(answer):
     )
     require(
         all(row[0] == tokenizer.cls_token_id for row in ids),
-        f"The first token is {shown(tokenizer.convert_ids_to_tokens(ids[0])[0])}, not [CLS]: a BERT classifier reads its "
+        f"The first token is {shown(tokenizer.convert_ids_to_tokens(ids[0])[0])}, not [CLS]: a BERT classifier "
+        "reads its "
         "answer there. Leave the special tokens in.",
     )
     require(
         all(row[-1] == tokenizer.sep_token_id for row in ids),
         "A row doesn't end in [SEP]: let the tokenizer cut, not a slice.",
     )
-    for text, row in zip(texts, ids):
+    for text, row in zip(texts, ids, strict=True):
         words = text.split()[: limit - 2]
         found = tokenizer.convert_ids_to_tokens(row)[1:-1]
         require(
@@ -120,7 +127,7 @@ def encode(answer):
     return f"Rows of {', '.join(str(len(row)) for row in ids)} tokens, cut at {limit} and not padded."
 
 
-def _columns(encoded):
+def _columns(encoded: Any) -> Any:
     columns = []
     for name in ("input_ids", "attention_mask"):
         try:
@@ -135,11 +142,12 @@ def _columns(encoded):
 
 
 @exercise.step("Step 3, batches")
-def make_collator(answer):
+def make_collator(answer: Any) -> str:
+    """Judge an answer to: Step 3, batches."""
     import torch
 
     tokenizer = tiny.tokenizer()
-    features = [
+    features: list[dict[str, Any]] = [
         {"input_ids": ids, "attention_mask": [1] * len(ids), "label": label}
         for ids, label in (([2, 5, 3], 1), ([2, 5, 6, 7, 3], 0), ([2, 3], 1))
     ]
@@ -167,7 +175,7 @@ def make_collator(answer):
         f"The batch is {ids.shape[1]} tokens wide though its longest row has 5: pad to the longest, or most "
         "of the arithmetic is spent on padding.",
     )
-    for row, feature in zip(ids.tolist(), features):
+    for row, feature in zip(ids.tolist(), features, strict=True):
         length = len(feature["input_ids"])
         require(
             row[:length] == feature["input_ids"],
@@ -192,18 +200,23 @@ def make_collator(answer):
     require(labels.tolist() == [1, 0, 1], f"The labels 1, 0, 1 became {labels.tolist()}.")
     try:
         second = collator(features)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, the rows were changed
         second = {}
     require(
         "labels" in second and second["labels"].tolist() == [1, 0, 1],
-        "The same rows a second time gave another batch: your collator changes the rows that it is given, and in the second "
+        "The same rows a second time gave another batch: your collator changes the rows that it is given, and in "
+        "the second "
         "epoch they come again. Copy before you pop.",
     )
-    return f"A batch of shape {tuple(ids.shape)}, with {int((mask == 0).sum())} places of padding that the model will not read."
+    return (
+        f"A batch of shape {tuple(ids.shape)}, with {int((mask == 0).sum())} places of padding that the model "
+        "will not read."
+    )
 
 
 @exercise.step("Step 4, metrics")
-def compute_metrics(answer):
+def compute_metrics(answer: Any) -> str:
+    """Judge an answer to: Step 4, metrics."""
     import numpy as np
     from sklearn.metrics import accuracy_score, f1_score
     from transformers import EvalPrediction
@@ -225,7 +238,7 @@ def compute_metrics(answer):
     return "Right on two classes and on three, also where one class is rare."
 
 
-def _compare(metrics, truth, labels, guesses, classes):
+def _compare(metrics: Any, truth: Any, labels: Any, guesses: Any, classes: Any) -> None:
     from sklearn.metrics import f1_score
 
     got = {name: float(metrics[name]) for name in truth}
@@ -236,7 +249,8 @@ def _compare(metrics, truth, labels, guesses, classes):
         )
     require(
         abs(got["accuracy"] - truth["accuracy"]) < 1e-6,
-        f"For {len(labels)} rows of {classes} classes your accuracy is {got['accuracy']:.4f}; it is {truth['accuracy']:.4f}. The "
+        f"For {len(labels)} rows of {classes} classes your accuracy is {got['accuracy']:.4f}; it is "
+        f"{truth['accuracy']:.4f}. The "
         "guess is the class with the largest logit of its row, argmax(axis=-1); a logit is not a probability.",
     )
     usual = {
@@ -255,7 +269,8 @@ def _compare(metrics, truth, labels, guesses, classes):
 
 
 @exercise.step("Step 5, the Trainer")
-def build_trainer(answer):
+def build_trainer(answer: Any) -> str:
+    """Judge an answer to: Step 5, the Trainer."""
     import torch
     from transformers import Trainer
 
@@ -311,10 +326,13 @@ def build_trainer(answer):
         any("encoder.layer.0" in name for name in moved),
         "After three steps the body is as it was: it is frozen. Here all weights are fine-tuned.",
     )
-    return f"It trains body and head, at a learning rate of {rate:g} for {epochs:g} epochs, and is judged on unseen sentences."
+    return (
+        f"It trains body and head, at a learning rate of {rate:g} for {epochs:g} epochs, and is judged on unseen "
+        "sentences."
+    )
 
 
-def _rows():
+def _rows() -> Any:
     from datasets import Dataset
 
     ids = [[2, *(4 + (3 * n + k) % 15 for k in range(1 + n % 4)), 3] for n in range(22)]
@@ -323,19 +341,20 @@ def _rows():
     )
 
 
-def _pad():
+def _pad() -> Any:
     from transformers import DataCollatorWithPadding
 
     return DataCollatorWithPadding(tiny.tokenizer())
 
 
-def _count(eval_pred):
+def _count(eval_pred: Any) -> Any:
     logits, labels = eval_pred
     return {"accuracy": float((logits.argmax(-1) == labels).mean())}
 
 
 @exercise.step("Step 6, predictions")
-def predict(answer):
+def predict(answer: Any) -> str:
+    """Judge an answer to: Step 6, predictions."""
     import torch
 
     tokenizer, texts = (
@@ -358,7 +377,7 @@ def predict(answer):
     again = _labelled(run(answer, texts, model, tokenizer), texts)
     require(rows == again, "Two calls gave different answers: dropout is still on. Call model.eval() first.")
     names = list(model.config.id2label.values())
-    for text, row, chances in zip(texts, rows, truth):
+    for text, row, chances in zip(texts, rows, truth, strict=True):
         label, chance = row["label"], float(row["probability"])
         require(label in names, f"The label of {text!r} is {shown(label)}: give its name, from model.config.id2label.")
         require(
@@ -374,19 +393,23 @@ def predict(answer):
             )
         if abs(chance - min(chances)) < 1e-3:
             raise Wrong(
-                f"For {text!r} you give {chance:.3f}, the probability of the other class: take that of the label you name."
+                f"For {text!r} you give {chance:.3f}, the probability of the other class: take that of the label "
+                "you name."
             )
         raise Wrong(
-            f"For {text!r} you give {label} with {chance:.3f}; alone, it gets {names[chances.index(best)]} with {best:.3f}. "
+            f"For {text!r} you give {label} with {chance:.3f}; alone, it gets {names[chances.index(best)]} with "
+            f"{best:.3f}. "
             "Either the padding is read as text (pass attention_mask), or it isn't the softmax over the classes."
         )
     return (
-        "; ".join(f"{text!r} {row['label']} {row['probability']:.2f}" for text, row in zip(texts[:2], rows))
+        "; ".join(
+            f"{text!r} {row['label']} {row['probability']:.2f}" for text, row in zip(texts[:2], rows, strict=False)
+        )
         + ": alone or in a batch."
     )
 
 
-def _labelled(rows, texts):
+def _labelled(rows: Any, texts: Any) -> Any:
     require(
         isinstance(rows, list) and len(rows) == len(texts),
         f"Return a list with one entry a text, {len(texts)} here; this is {shown(rows)}.",

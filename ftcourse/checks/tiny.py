@@ -1,26 +1,17 @@
 """Models and a tokenizer of a few thousand numbers, random and made in an instant, to try a learner's code on."""
 
-WORDS = (
-    "a",
-    "dull",
-    "film",
-    "warm",
-    "story",
-    "the",
-    "plot",
-    "is",
-    "never",
-    "less",
-    "than",
-    "gripping",
-    "what",
-    "shop",
-    "you",
-)
+from collections.abc import Sequence
+from typing import Any
+
+WORDS = tuple("a dull film warm story the plot is never less than gripping what shop you".split())
 
 
-def tokenizer(words=WORDS):
-    """Return a tokenizer that knows a few words and marks start and end as BERT's does."""
+def tokenizer(words: Sequence[str] = WORDS) -> Any:
+    """Return a tokenizer that knows a few words and marks start and end as BERT's does.
+
+    Args:
+        words: what it knows; each is one token.
+    """
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace
@@ -35,8 +26,14 @@ def tokenizer(words=WORDS):
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=128, **marks)
 
 
-def encoder(labels=("pan", "praise"), dropout=0.0, seed=0):
-    """Return a BERT with a classification head and random weights."""
+def encoder(labels: Sequence[str] = ("pan", "praise"), dropout: float = 0.0, seed: int = 0) -> Any:
+    """Return a BERT with a classification head and random weights.
+
+    Args:
+        labels: names of the classes.
+        dropout: share of activations that is dropped in training.
+        seed: of the weights.
+    """
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
@@ -59,8 +56,12 @@ def encoder(labels=("pan", "praise"), dropout=0.0, seed=0):
         return BertForSequenceClassification(config).eval()
 
 
-def decoder(seed=0):
-    """Return a Llama with random weights."""
+def decoder(seed: int = 0) -> Any:
+    """Return a Llama with random weights.
+
+    Args:
+        seed: of the weights.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 

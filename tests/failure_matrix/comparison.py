@@ -2,10 +2,10 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from failure_matrix import Cases
 from peft import LoraConfig, get_peft_model
 from scipy import stats
 
+from failure_matrix import Cases
 from ftcourse.records import interval
 
 cases = Cases()
@@ -428,7 +428,7 @@ def in_per_cent_with_lines_by_seed(runs):
     figure, axes = plt.subplots()
     for seed in {row["seed"] for row in runs}:
         pair = sorted((row["method"], 100 * row["accuracy"]) for row in runs if row["seed"] == seed)
-        axes.plot(*zip(*pair), "o-")
+        axes.plot(*zip(*pair, strict=True), "o-")
     axes.set(ylabel="Accuracy (%)")
     return figure
 
@@ -436,7 +436,8 @@ def in_per_cent_with_lines_by_seed(runs):
 @cases.wrong("draw", r"a bar of the mean hides the noise")
 def bars_of_means(runs):
     figure, axes = plt.subplots()
-    axes.bar(*zip(*[(method, mean) for method, (mean, _) in by_hand(runs).items()]))
+    means = [(method, mean) for method, (mean, _) in by_hand(runs).items()]
+    axes.bar(*zip(*means, strict=True))
     axes.set_ylabel("accuracy")
     return figure
 

@@ -4,9 +4,10 @@ import random
 
 import numpy as np
 import torch
-from failure_matrix import Cases
 from sklearn.metrics import accuracy_score, f1_score
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, default_data_collator
+
+from failure_matrix import Cases
 
 cases = Cases()
 
@@ -277,7 +278,7 @@ def batch_cut(tokenizer):
 def labels_popped(tokenizer):
     def collate(features):
         labels = [row.pop("label") for row in features]
-        return {**batch_of([row | {"label": label} for row, label in zip(features, labels)])}
+        return {**batch_of([row | {"label": label} for row, label in zip(features, labels, strict=True)])}
 
     return collate
 

@@ -1,6 +1,7 @@
 """The checks of exercise 2: LoRA fine-tuning of a language model, by hand and with peft."""
 
 import copy
+from typing import Any
 
 from . import tiny
 from .engine import Exercise, Wrong, require, run, shown
@@ -10,7 +11,8 @@ IGNORED = -100
 
 
 @exercise.step("Step 1, labels")
-def collate(answer):
+def collate(answer: Any) -> str:
+    """Judge a function that pads prompts and answers, with labels on the answers alone."""
     import torch
 
     examples = [([5, 6, 7], [8, 9]), ([5], [10, 11, 12, 13]), ([5, 6], [2])]
@@ -33,7 +35,8 @@ def collate(answer):
         length = len(prompt) + len(reply)
         require(
             ids == [*prompt, *reply] + [2] * (5 - length),
-            f"The prompt {prompt} and the answer {reply} became {ids}: first the prompt, then the answer, then padding (2).",
+            f"The prompt {prompt} and the answer {reply} became {ids}: first the prompt, then the answer, then "
+            "padding (2).",
         )
         require(
             mask == [1] * length + [0] * (5 - length),
@@ -44,7 +47,7 @@ def collate(answer):
     return "Labels are -100 on prompts and padding, and the answers' tokens elsewhere."
 
 
-def _compare_labels(labels, prompt, reply):
+def _compare_labels(labels: Any, prompt: Any, reply: Any) -> None:
     start, end = len(prompt), len(prompt) + len(reply)
     truth = [IGNORED] * start + reply + [IGNORED] * (5 - end)
     if labels == truth:
@@ -68,7 +71,8 @@ def _compare_labels(labels, prompt, reply):
 
 
 @exercise.step("Step 2, the layer")
-def LoRALinear(answer):  # noqa: N802 - the name of the learner's class
+def LoRALinear(answer: Any) -> str:  # noqa: N802 - the name of the learner's class
+    """Judge a layer: fresh it changes nothing, A and B alone are trained, and the scale is right."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -102,7 +106,8 @@ def LoRALinear(answer):  # noqa: N802 - the name of the learner's class
     out.square().sum().backward()
     require(
         any(part.grad is not None and part.grad.abs().sum() > 0 for part in (layer.A, layer.B)),
-        "Neither A nor B gets a gradient at the start. If both are zero, each one's gradient is zero, and they stay so: only B "
+        "Neither A nor B gets a gradient at the start. If both are zero, each one's gradient is zero, and they stay "
+        "so: only B "
         "starts at zero, A is random.",
     )
     with torch.no_grad():
@@ -131,11 +136,11 @@ def LoRALinear(answer):  # noqa: N802 - the name of the learner's class
     return "Fresh, it changes nothing; A and B alone are trained; the addition is scaled by lora_alpha / r."
 
 
-def _compare_parameters(layer, base):
+def _compare_parameters(layer: Any, base: Any) -> None:
     import torch
 
     for name, shape in (("A", (2, 6)), ("B", (5, 2))):
-        part = getattr(layer, name, None)
+        part: Any = getattr(layer, name, None)
         require(
             isinstance(part, torch.nn.Parameter),
             f"{name} is {shown(part)}: make it a torch.nn.Parameter, or no optimiser finds it.",
@@ -153,7 +158,8 @@ def _compare_parameters(layer, base):
 
 
 @exercise.step("Step 3, the model")
-def add_adapters(answer):
+def add_adapters(answer: Any) -> str:
+    """Judge a function that puts adapters on the named layers of a model."""
     import torch
 
     from ..lora import LoRALinear as Layer
@@ -200,7 +206,8 @@ def add_adapters(answer):
 
 
 @exercise.step("Step 4, training")
-def train_adapters(answer):
+def train_adapters(answer: Any) -> str:
+    """Judge a training loop by its losses, its gradients and what it moves."""
     import torch
 
     model, batches = _adapted(), [_batch(n) for n in range(12)]
@@ -215,7 +222,8 @@ def train_adapters(answer):
     )
     require(
         not any(isinstance(loss, torch.Tensor) and loss.requires_grad for loss in losses),
-        "The losses are tensors that keep all that they were computed from in memory: take their numbers with loss.item().",
+        "The losses are tensors that keep all that they were computed from in memory: take their numbers with "
+        "loss.item().",
     )
     require(
         abs(float(losses[0]) - first) < 1e-3,
@@ -256,10 +264,13 @@ def train_adapters(answer):
             f"With a learning rate of {rate:g} the adapters moved by up to {step:.4f} in two steps: use "
             "learning_rate as it is.",
         )
-    return f"The loss on held-out text fell from {before:.2f} to {after:.2f}, and the frozen weights are what they were, bit by bit."
+    return (
+        f"The loss on held-out text fell from {before:.2f} to {after:.2f}, and the frozen weights are what they "
+        "were, bit by bit."
+    )
 
 
-def _adapted():
+def _adapted() -> Any:
     """Return the tiny language model with lesson 4's adapters on two kinds of layers."""
     import torch
 
@@ -274,7 +285,7 @@ def _adapted():
     return model
 
 
-def _batch(start):
+def _batch(start: Any) -> Any:
     """Return a batch of two texts that count up, of which the second half is learned."""
     import torch
 
@@ -284,15 +295,16 @@ def _batch(start):
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
 
 
-def _watch_gradients(model):
+def _watch_gradients(model: Any) -> Any:
     """Note whether a gradient that is added up differs from the one of this step alone."""
     import torch
 
-    seen, step = {"piled": False}, {}
+    seen: dict[str, bool] = {"piled": False}
+    step: dict[str, Any] = {}
     part = next(part for name, part in model.named_parameters() if name.endswith(".B"))
     part.register_hook(lambda gradient: step.update(own=gradient.detach().clone()))
 
-    def compare(part):
+    def compare(part: Any) -> None:
         seen["piled"] |= not torch.allclose(part.grad, step["own"], rtol=1e-4, atol=1e-7)
 
     part.register_post_accumulate_grad_hook(compare)
@@ -300,7 +312,8 @@ def _watch_gradients(model):
 
 
 @exercise.step("Step 5, merging")
-def merge(answer):
+def merge(answer: Any) -> str:
+    """Judge a function that adds an adapter to the weights of its layer."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -351,7 +364,8 @@ def merge(answer):
 
 
 @exercise.step("Step 6, the same with peft")
-def with_peft(answer):
+def with_peft(answer: Any) -> str:
+    """Judge a function that does the same with peft."""
     import torch
     from peft import PeftModel
 

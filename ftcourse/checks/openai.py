@@ -5,8 +5,9 @@ import os
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-from .engine import Exercise, Wrong, require, run, shown
+from .engine import Exercise, require, run, shown
 
 exercise = Exercise("3_openai", "Create a fine-tuned OpenAI model for your domain")
 MIN_DIALOGUES = 16
@@ -15,7 +16,8 @@ _SYSTEM = "You are the desk of a house with many rooms."
 
 
 @exercise.step("Step 1, your domain")
-def dialogues(answer):
+def dialogues(answer: Any) -> str:
+    """Judge an answer to: Step 1, your domain."""
     require(isinstance(answer, (list, tuple)), f"Make a list of pairs, (question, answer); this is {shown(answer)}.")
     for number, pair in enumerate(answer, 1):
         require(
@@ -35,7 +37,8 @@ def dialogues(answer):
     again = [question for number, question in enumerate(questions) if question in questions[:number]]
     require(
         not again,
-        f"{len(again)} questions are there twice, {shown(again[0]) if again else ''} for one: it could stand in training and "
+        f"{len(again)} questions are there twice, {shown(again[0]) if again else ''} for one: it could stand in "
+        "training and "
         "in the test, and the test would be of memory.",
     )
     answers = {reply.strip() for _, reply in answer}
@@ -47,7 +50,8 @@ def dialogues(answer):
 
 
 @exercise.step("Step 2, the chat format")
-def make_examples(answer):
+def make_examples(answer: Any) -> str:
+    """Judge an answer to: Step 2, the chat format."""
     from ..chat_data import validate_example
 
     examples = run(answer, _PAIRS, _SYSTEM)
@@ -55,7 +59,7 @@ def make_examples(answer):
         isinstance(examples, list) and len(examples) == len(_PAIRS),
         f"{len(_PAIRS)} dialogues make a list of {len(_PAIRS)} examples; this is {shown(examples)}.",
     )
-    for (question, reply), example in zip(_PAIRS, examples):
+    for (question, reply), example in zip(_PAIRS, examples, strict=True):
         require(
             not (isinstance(example, dict) and "prompt" in example),
             "An example has a prompt and a completion: that is the format of old models. Chat models take messages.",
@@ -70,7 +74,8 @@ def make_examples(answer):
         )
         require(
             ("user", question) in said and ("assistant", reply) in said,
-            f"The example of {question!r} is {shown(contents)}: the user asks the question, the assistant gives its answer.",
+            f"The example of {question!r} is {shown(contents)}: the user asks the question, the assistant gives its "
+            "answer.",
         )
         require(
             _SYSTEM in contents,
@@ -85,7 +90,7 @@ def make_examples(answer):
     return f"{len(examples)} examples of three messages, well formed."
 
 
-def _examples(count=20):
+def _examples(count: Any = 20) -> Any:
     return [
         {
             "messages": [
@@ -99,7 +104,8 @@ def _examples(count=20):
 
 
 @exercise.step("Step 3, held out")
-def split_examples(answer):
+def split_examples(answer: Any) -> str:
+    """Judge an answer to: Step 3, held out."""
     examples = _examples()
     before = json.dumps(examples)
     training, held_out = _sides(run(answer, examples, 5, 0))
@@ -142,7 +148,7 @@ def split_examples(answer):
     return "15 examples to train on and 5 others held out, the same for the same seed."
 
 
-def _sides(sides):
+def _sides(sides: Any) -> Any:
     require(
         isinstance(sides, (tuple, list)) and len(sides) == 2 and all(isinstance(side, list) for side in sides),
         f"Return two lists, training and held out; this is {shown(sides)}.",
@@ -151,7 +157,8 @@ def _sides(sides):
 
 
 @exercise.step("Step 4, the file")
-def write_file(answer, training_path=None):
+def write_file(answer: Any, training_path: Any = None) -> str:
+    """Judge an answer to: Step 4, the file."""
     from ..chat_data import read_examples
 
     examples = _examples(12)
@@ -189,7 +196,7 @@ def write_file(answer, training_path=None):
     )
 
 
-def _errors(path):
+def _errors(path: Any) -> Any:
     """Return the errors of a chat file, those of a line before those of the whole."""
     from ..chat_data import validate_chat_file
 
@@ -201,14 +208,16 @@ def _errors(path):
 class _Client:
     """Stands in for the openai package's client and notes what it is asked."""
 
-    def __init__(self, reply=None):
-        self.uploads, self.jobs, self.asked = {}, [], []
+    def __init__(self, reply: Any = None) -> None:
+        self.uploads: dict[str, Any] = {}
+        self.jobs: list[Any] = []
+        self.asked: list[Any] = []
         self.files = SimpleNamespace(create=self._upload)
         self.fine_tuning = SimpleNamespace(jobs=SimpleNamespace(create=self._job))
         self.chat = SimpleNamespace(completions=SimpleNamespace(create=self._chat))
         self._reply = reply
 
-    def _upload(self, *, file, purpose, **more):
+    def _upload(self, *, file: Any, purpose: Any, **more: Any) -> Any:
         require(
             not isinstance(file, str), f"file is the text {file!r}: the client takes an open file, or a pathlib.Path."
         )
@@ -221,18 +230,19 @@ class _Client:
         self.uploads[f"file-{len(self.uploads)}"] = content
         return SimpleNamespace(id=f"file-{len(self.uploads) - 1}", purpose=purpose)
 
-    def _job(self, **settings):
+    def _job(self, **settings: Any) -> Any:
         self.jobs.append(SimpleNamespace(id=f"ftjob-{len(self.jobs)}", status="validating_files", settings=settings))
         return self.jobs[-1]
 
-    def _chat(self, *, model, messages, **settings):
+    def _chat(self, *, model: Any, messages: Any, **settings: Any) -> Any:
         self.asked.append((model, messages, settings))
         message = SimpleNamespace(content=self._reply(model, messages), role="assistant")
         return SimpleNamespace(choices=[SimpleNamespace(message=message)])
 
 
 @exercise.step("Step 5, the job")
-def start_job(answer):
+def start_job(answer: Any) -> str:
+    """Judge an answer to: Step 5, the job."""
     client = _Client()
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / "training.jsonl", Path(folder) / "validation.jsonl"]
@@ -263,7 +273,8 @@ def start_job(answer):
         given = settings[name]
         require(
             isinstance(given, str) and given in client.uploads,
-            f"{name} is {shown(given)}: it takes the id that the upload returned, as the service knows no files of yours.",
+            f"{name} is {shown(given)}: it takes the id that the upload returned, as the service knows no files of "
+            "yours.",
         )
         require(client.uploads[given] == content, f"{name} has the content of the other file: the two are mixed up.")
     require(
@@ -284,7 +295,8 @@ def start_job(answer):
 
 
 @exercise.step("Step 6, the comparison")
-def compare(answer):
+def compare(answer: Any) -> str:
+    """Judge an answer to: Step 6, the comparison."""
     examples = _examples(4)
     replies = {example["messages"][1]["content"]: example["messages"][2]["content"] for example in examples}
     client = _Client(
@@ -295,12 +307,12 @@ def compare(answer):
         )
     )
 
-    def score(reply, reference):
+    def score(reply: Any, reference: Any) -> Any:
         require(reference in replies.values(), "score takes the model's answer first and then the true one.")
         return round(len(reference) / max(len(reply), 1), 4) if reference in reply else 0.0
 
     scores = run(answer, client, ["base", "tuned"], examples, score)
-    for model, messages, settings in client.asked:
+    for _, messages, settings in client.asked:
         said = [message["content"] for message in messages]
         require(
             not any(reply in said for reply in replies.values()),
@@ -345,10 +357,12 @@ def compare(answer):
 
 
 @exercise.step("Step 7, the result")
-def result(answer):
+def result(answer: Any) -> str:
+    """Judge an answer to: Step 7, the result."""
     require(
         isinstance(answer, (tuple, list)) and len(answer) == 4,
-        f"Four things make the result: the job, the scores, the training examples, the held-out ones. This is {shown(answer)}.",
+        "Four things make the result: the job, the scores, the training examples, the held-out ones. This is "
+        f"{shown(answer)}.",
     )
     job, scores, training, held_out = answer
     require(
@@ -361,7 +375,8 @@ def result(answer):
     require(tuned, "The job has no fine_tuned_model.")
     require(
         isinstance(scores, dict) and set(scores) == {base, tuned},
-        f"The scores are of {', '.join(map(str, scores)) if isinstance(scores, dict) else shown(scores)}; compare the base {base} with "
+        f"The scores are of {', '.join(map(str, scores)) if isinstance(scores, dict) else shown(scores)}; compare "
+        f"the base {base} with "
         f"the model of this job, {tuned}.",
     )
     asked = [json.dumps(example["messages"][:-1]) for example in held_out]
@@ -379,4 +394,7 @@ def result(answer):
         if gain > 0
         else "That is an honest result. More dialogues, more wordings of a question, or more epochs may change it."
     )
-    return f"On {len(asked)} held-out dialogues the fine-tuned model is {verdict}: {scores[tuned]:.2f} against {scores[base]:.2f}. {advice}"
+    return (
+        f"On {len(asked)} held-out dialogues the fine-tuned model is {verdict}: {scores[tuned]:.2f} against "
+        f"{scores[base]:.2f}. {advice}"
+    )

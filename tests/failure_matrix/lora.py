@@ -3,8 +3,9 @@
 import copy
 
 import torch
-from failure_matrix import Cases
 from peft import LoraConfig, get_peft_model
+
+from failure_matrix import Cases
 
 cases = Cases()
 
