@@ -1,10 +1,18 @@
 """Lesson 3: word weights and padding."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from . import style
 from .style import BLUE, VERMILION
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def show_weights(names, weights, labels, count=10):
+
+def show_weights(names: Sequence[str], weights: np.ndarray, labels: Sequence[str], count: int = 10) -> None:
     """Show the strongest weights of a linear model on both sides.
 
     Args:
@@ -28,7 +36,7 @@ def show_weights(names, weights, labels, count=10):
     style.show(figure, f"Strongest weights. For {labels[0]}: {low}. For {labels[1]}: {high}.")
 
 
-def show_padding(lengths, batch_size):
+def show_padding(lengths: Sequence[int] | np.ndarray, batch_size: int) -> dict[str, float]:
     """Show one batch of sentences built in three ways, each row a sentence, dark where there is text.
 
     Args:
@@ -46,7 +54,7 @@ def show_padding(lengths, batch_size):
     shuffled = np.random.default_rng(0).permutation(lengths)
     ordered = np.sort(shuffled[: 50 * batch_size])[::-1]  # fifty batches are sorted at a time
     middle = len(ordered) // batch_size // 2 * batch_size
-    ways = {
+    ways: dict[str, tuple[np.ndarray, int | None, dict[str, Any]]] = {
         "padded to 512": (shuffled[:batch_size], 512, dict(pad_to=512)),
         "padded to the batch": (shuffled[:batch_size], None, dict(group_by_length=False)),
         "similar lengths": (ordered[middle : middle + batch_size], None, {}),
