@@ -12,18 +12,25 @@ is computed (tests/test_classification.py checks it). So the source's hyper-para
 length, padded to the batch, and its steps are counted at the time that a step took as written.
 """
 
+from __future__ import annotations
+
 import argparse
 import statistics
 import tempfile
+from typing import TYPE_CHECKING, Any
 
 from timing import StepTimes, ratios
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, TrainerCallback
 
 from ftcourse import records, train
-from ftcourse.classification import (
-    compute_metrics, load_classifier, load_out_of_domain, load_reviews, model_path, tokenize,
-)  # fmt: skip
+from ftcourse.classification import compute_metrics, load_classifier, tokenize
+from ftcourse.files import model_path
 from ftcourse.profiles import load_profile
+from ftcourse.reviews import load_out_of_domain, load_reviews
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SETTINGS = load_profile("03", "local")
 
@@ -31,25 +38,38 @@ SETTINGS = load_profile("03", "local")
 class UntilAccurate(TrainerCallback):
     """Stop at an accuracy and keep the training time until then, without the time of evaluating."""
 
-    def __init__(self, accuracy, steps):
-        self.accuracy, self.steps, self.seconds = accuracy, steps, None
+    def __init__(self, accuracy: float, steps: StepTimes) -> None:
+        self.accuracy, self.steps = accuracy, steps
+        self.seconds: float | None = None
 
-    def on_evaluate(self, args, state, control, metrics, **kwargs):
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any) -> None:
+        """Stop when the accuracy is reached."""
         if metrics["eval_accuracy"] >= self.accuracy:
             self.seconds = sum(self.steps.seconds)
             control.should_training_stop = True
 
 
-def source_model():
+def source_model() -> PreTrainedModel:
+    """Return the model as the source lesson loads it, with its own dropout."""
     return AutoModelForSequenceClassification.from_pretrained(model_path(SETTINGS.model), num_labels=2)
 
 
-def our_model():
+def our_model() -> PreTrainedModel:
+    """Return the model as lesson 3 loads it."""
     return load_classifier(SETTINGS.model, **SETTINGS.model_config)
 
 
-def step_times(model, dataset, tokenizer, **arguments):
-    """Train one epoch (or max_steps) and return the seconds of each step but the first, which warms up."""
+def step_times(
+    model: PreTrainedModel, dataset: Dataset, tokenizer: PreTrainedTokenizerBase, **arguments: Any
+) -> list[float]:
+    """Train one epoch and return the seconds of each step but the first, which warms up.
+
+    Args:
+        model: to train.
+        dataset: tokenised examples.
+        tokenizer: pads the batches.
+        **arguments: of ``TrainingArguments``; ``max_steps`` ends the run sooner.
+    """
     times = StepTimes()
     with tempfile.TemporaryDirectory() as folder:
         args = train.training_arguments(folder, num_train_epochs=1, disable_tqdm=True, **arguments)
@@ -60,8 +80,19 @@ def step_times(model, dataset, tokenizer, **arguments):
     return times.seconds[1:]
 
 
-def throughput(name, dataset, tokenizer, repeats, max_length, source_steps):
-    """Time both recipes in turn on the same texts; write and return the record's metrics."""
+def throughput(
+    name: str, dataset: Dataset, tokenizer: PreTrainedTokenizerBase, repeats: int, max_length: int, source_steps: int
+) -> dict[str, float]:
+    """Time both recipes in turn on the same texts; write and return the record's metrics.
+
+    Args:
+        name: of the record.
+        dataset: texts with their labels.
+        tokenizer: of both models.
+        repeats: turns of both recipes.
+        max_length: tokens of a text at most, in ours.
+        source_steps: how many steps to time of the recipe as written.
+    """
     padded = dataset.map(
         lambda batch: tokenizer(batch["text"], padding="max_length", truncation=True, max_length=512), batched=True
     ).remove_columns("text")
@@ -92,11 +123,18 @@ def throughput(name, dataset, tokenizer, repeats, max_length, source_steps):
     return metrics
 
 
-def time_to_accuracy(tokenizer, source_seconds_per_step):
-    """Train the source's hyper-parameters on 5,000 sentences, then ours until it is as accurate; write the record."""
+def time_to_accuracy(tokenizer: PreTrainedTokenizerBase, source_seconds_per_step: float) -> dict[str, float | None]:
+    """Train the source's hyper-parameters on 5,000 sentences, then ours until it is as accurate; write the record.
+
+    Args:
+        tokenizer: of both models.
+        source_seconds_per_step: what a step of the recipe as written takes.
+    """
     dataset = load_reviews(num_train=5000)
     tokenized = tokenize(dataset, tokenizer)
-    common = dict(eval_dataset=tokenized["validation"], processing_class=tokenizer, compute_metrics=compute_metrics)
+    common: dict[str, Any] = dict(
+        eval_dataset=tokenized["validation"], processing_class=tokenizer, compute_metrics=compute_metrics
+    )
     with tempfile.TemporaryDirectory() as folder, records.measure() as cost:
         train.seed_everything(0)
         args = train.training_arguments(
@@ -134,7 +172,8 @@ def time_to_accuracy(tokenizer, source_seconds_per_step):
     return metrics
 
 
-def main():
+def main() -> None:
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="turns of both recipes")
     parser.add_argument("--skip-accuracy", action="store_true", help="leave out the time to equal accuracy")

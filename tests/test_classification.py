@@ -1,4 +1,4 @@
-"""Lesson 3's helpers: splits that do not leak, clear errors, and a function that padding does not change."""
+"""Lesson 3's helpers: a model that padding does not change, answers in the order of the texts, and clear errors."""
 
 import numpy as np
 import pytest
@@ -8,61 +8,18 @@ from transformers import AutoTokenizer
 
 from ftcourse import classification as c
 from ftcourse.errors import CourseError
+from ftcourse.files import model_path
+from ftcourse.reviews import load_reviews
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return AutoTokenizer.from_pretrained(c.model_path("all-minilm-l6-v2"))
+    return AutoTokenizer.from_pretrained(model_path("all-minilm-l6-v2"))
 
 
 @pytest.fixture(scope="module")
 def model():
     return c.load_classifier("all-minilm-l6-v2").eval()
-
-
-def test_no_film_is_on_two_sides_and_nothing_is_lost():
-    sides = c.load_reviews()
-    films = [set(side["film"]) for side in sides.values()]
-    assert not (films[0] & films[1] or films[0] & films[2] or films[1] & films[2])
-    assert sum(map(len, sides.values())) == len(c.read_review_sentences()) > 12_000
-    texts = [text for side in sides.values() for text in side["text"]]
-    assert len(set(texts)) == len(texts)
-    assert sides["train"].features["label"].names == ["rotten", "fresh"]
-
-
-def test_split_is_the_same_every_time_and_whole_groups():
-    data = Dataset.from_dict({"text": [str(i) for i in range(100)], "film": [i // 5 for i in range(100)]})
-    first, second = c.split_by_group(data, "film"), c.split_by_group(data, "film")
-    assert first["test"]["text"] == second["test"]["text"]
-    for side in first.values():
-        assert all(side["film"].count(film) == 5 for film in set(side["film"]))
-
-
-@pytest.mark.parametrize(
-    ("texts", "labels", "message"),
-    [
-        ([], [], "no examples"),
-        (["a", "b"], [1, 1], "at least two classes"),
-        (["a", None], [0, 1], "Row 1 .* NoneType"),
-        (["a", 7], [0, 1], "Row 1 .* int"),
-        (["a", "b"], [0, 2], "Row 1 .* label 2; labels are 0 to 1"),
-        (["a", "b"], [0, -1], "Row 1 .* label -1"),
-        (["a", "b"], [0, None], "Row 1 .* label None"),
-    ],
-)
-def test_bad_examples_are_named(texts, labels, message):
-    with pytest.raises(CourseError, match=message):
-        c.check_examples(texts, labels)
-
-
-def test_good_examples_pass():
-    assert c.check_examples(["a", "b", "c"], [0, 1, 2], num_labels=3) == 3
-
-
-def test_missing_column_names_what_is_there():
-    data = Dataset.from_dict({"sentence": ["a"], "label": [0]})
-    with pytest.raises(CourseError, match="no column text. It has sentence, label"):
-        c.require_columns(data, ["text", "label"])
 
 
 def test_fine_tune_refuses_bad_data_before_it_loads_or_writes_anything(tmp_path):
@@ -98,7 +55,7 @@ def test_predict_names_a_text_that_is_none(model, tokenizer):
 def test_features_ignore_padding_and_keep_the_order(tokenizer):
     from transformers import AutoModel
 
-    encoder = AutoModel.from_pretrained(c.model_path("all-minilm-l6-v2"))
+    encoder = AutoModel.from_pretrained(model_path("all-minilm-l6-v2"))
     data = Dataset.from_dict(
         {"text": ["A joy.", "A long and winding road to nowhere at all.", "Dull."], "label": [1, 0, 0]}
     )
@@ -122,15 +79,8 @@ def test_metrics_by_hand():
 
 
 def test_baseline_beats_the_commoner_class_and_reads_words():
-    sides = c.load_reviews(num_train=2000, num_test=500)
-    baseline = c.train_baseline(sides["train"], sides["validation"], strengths=(3,))
-    labels = np.array(sides["test"]["label"])
-    assert baseline.score(sides["test"]["text"], labels) > max(labels.mean(), 1 - labels.mean()) + 0.05
+    splits = load_reviews(num_train=2000, num_test=500)
+    baseline = c.train_baseline(splits["train"], splits["validation"], strengths=(3,))
+    labels = np.array(splits["test"]["label"])
+    assert baseline.score(splits["test"]["text"], labels) > max(labels.mean(), 1 - labels.mean()) + 0.05
     assert list(baseline.predict(["dull, tedious and bad", "a funny, moving, brilliant delight"])) == [0, 1]
-
-
-def test_reviews_of_another_kind_are_whole_reviews_without_markup():
-    other = c.load_out_of_domain()
-    assert len(other) == 200 and set(other["label"]) == {0, 1}
-    assert not any("<br" in text for text in other["text"])
-    assert np.mean([len(text.split()) for text in other["text"]]) > 100

@@ -36,7 +36,7 @@ def show_weights(names: Sequence[str], weights: np.ndarray, labels: Sequence[str
     style.show(figure, f"Strongest weights. For {labels[0]}: {low}. For {labels[1]}: {high}.")
 
 
-def show_padding(lengths: Sequence[int], batch_size: int) -> dict[str, float]:
+def show_padding(lengths: Sequence[int] | np.ndarray, batch_size: int) -> dict[str, float]:
     """Show one batch of sentences built in three ways, each row a sentence, dark where there is text.
 
     Args:

@@ -1,11 +1,24 @@
-"""The studies of lesson 3: several seeds, a learning curve, and a run with too little of everything."""
+"""The studies of lesson 3: several seeds, a learning curve, and a run with too little of everything.
 
+Args:
+    seeds: one run each.
+    profile: whose settings to use.
+    folder: of the records; by default the repository's ``results/``.
+"""
+
+from __future__ import annotations
+
+import os
 import tempfile
+from collections.abc import Sequence
+from typing import Any
 
 from .. import profiles, records
 
 
-def text_classification(seeds=(0, 1, 2), profile="local", folder=None):
+def text_classification(
+    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None
+) -> None:
     """Fine-tune on all training sentences once a seed; beside it the baseline, and reviews of another kind.
 
     Args:
@@ -18,8 +31,16 @@ def text_classification(seeds=(0, 1, 2), profile="local", folder=None):
         _run("text_classification", f"seed-{seed}", settings, seed, folder, out_of_domain=True)
 
 
-def text_classification_curve(seeds=(0, 1, 2), profile="local", folder=None):
-    """Fine-tune on fewer and fewer sentences, with enough epochs for the same number of steps at each size."""
+def text_classification_curve(
+    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None
+) -> None:
+    """Fine-tune on fewer and fewer sentences, with enough epochs for the same number of steps at each size.
+
+    Args:
+        seeds: one run each at each size.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
     settings = profiles.load_profile("03", profile)
     for num_train, epochs in settings.curve:
         for seed in seeds:
@@ -32,8 +53,16 @@ def text_classification_curve(seeds=(0, 1, 2), profile="local", folder=None):
             )  # fmt: skip
 
 
-def text_classification_too_little(seeds=(0, 1, 2), profile="local", folder=None):
-    """Fine-tune on 2,000 sentences for one epoch at a learning rate of 5e-5: too little of everything."""
+def text_classification_too_little(
+    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None
+) -> None:
+    """Fine-tune on 2,000 sentences for one epoch at a learning rate of 5e-5: too little of everything.
+
+    Args:
+        seeds: one run each.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
     settings = profiles.load_profile("03", profile)
     for seed in seeds:
         _run(
@@ -42,11 +71,23 @@ def text_classification_too_little(seeds=(0, 1, 2), profile="local", folder=None
         )  # fmt: skip
 
 
-def _run(study, run, settings, seed, folder, *, num_train=None, out_of_domain=False, history=False, **changes):
+def _run(
+    study: str,
+    run: str,
+    settings: Any,
+    seed: int,
+    folder: str | os.PathLike[str] | None,
+    *,
+    num_train: int | None = None,
+    out_of_domain: bool = False,
+    history: bool = False,
+    **changes: Any,
+) -> None:
     """Do one run and write its record, unless it is there."""
     if records.is_done(study, run, folder):
         return
-    from ..classification import fine_tune, load_out_of_domain, load_reviews, tokenize, train_baseline
+    from ..classification import fine_tune, tokenize, train_baseline
+    from ..reviews import load_out_of_domain, load_reviews
 
     num_train = num_train or settings.num_train
     dataset = load_reviews(
@@ -58,14 +99,14 @@ def _run(study, run, settings, seed, folder, *, num_train=None, out_of_domain=Fa
         "per_device_train_batch_size": settings.per_device_train_batch_size,
         **changes,
     }
-    by_epoch = dict(eval_strategy="epoch", logging_strategy="epoch") if history else {}
+    by_epoch: dict[str, Any] = dict(eval_strategy="epoch", logging_strategy="epoch") if history else {}
     with tempfile.TemporaryDirectory() as output_dir, records.measure() as cost:
         trainer = fine_tune(
             dataset, settings.model, output_dir, seed=seed, max_length=settings.max_length,
             revision=settings.model_revision, model_config=settings.model_config, **by_epoch, **training,
         )  # fmt: skip
 
-    def accuracy(part, max_length):
+    def accuracy(part: Any, max_length: int) -> float:
         tokenized = tokenize(part, trainer.processing_class, max_length)
         return trainer.evaluate(tokenized)["eval_accuracy"]
 
@@ -79,7 +120,7 @@ def _run(study, run, settings, seed, folder, *, num_train=None, out_of_domain=Fa
         other = load_out_of_domain(settings.out_of_domain, settings.num_out_of_domain)
         metrics["out_of_domain_accuracy"] = accuracy(other, settings.max_length_out_of_domain)
         metrics["out_of_domain_baseline_accuracy"] = baseline.score(other["text"], other["label"])
-    sizes = {f"num_{side}": len(rows) for side, rows in dataset.items()}
+    sizes = {f"num_{split}": len(rows) for split, rows in dataset.items()}
     inputs = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data}
     more = {"history": _losses(trainer.state.log_history)} if history else {}
     records.write_record(
@@ -88,7 +129,7 @@ def _run(study, run, settings, seed, folder, *, num_train=None, out_of_domain=Fa
     print(f"{study}/{run}: accuracy {metrics['accuracy']:.4f} in {cost['seconds']:.0f} s")
 
 
-def _losses(log_history):
+def _losses(log_history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
     """Return one row an epoch with the training loss and the validation loss."""
     training = {row["epoch"]: row["loss"] for row in log_history if "loss" in row}
     validation = {row["epoch"]: row["eval_loss"] for row in log_history if "eval_loss" in row}

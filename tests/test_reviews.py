@@ -1,0 +1,71 @@
+"""The data of lesson 3: splits that do not leak, clear errors, and reviews of another kind."""
+
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from ftcourse import classification, files, reviews, splits
+from ftcourse.errors import CourseError
+from ftcourse.splits import require_columns, split_by_group
+
+
+def test_no_film_is_in_two_splits_and_nothing_is_lost():
+    dataset = reviews.load_reviews()
+    films = [set(split["film"]) for split in dataset.values()]
+    assert not (films[0] & films[1] or films[0] & films[2] or films[1] & films[2])
+    assert sum(map(len, dataset.values())) == len(reviews.read_review_sentences()) > 12_000
+    texts = [text for split in dataset.values() for text in split["text"]]
+    assert len(set(texts)) == len(texts)
+    assert dataset["train"].features["label"].names == ["rotten", "fresh"]
+
+
+def test_split_is_the_same_every_time_and_whole_groups():
+    data = Dataset.from_dict({"text": [str(i) for i in range(100)], "film": [i // 5 for i in range(100)]})
+    first, second = split_by_group(data, "film"), split_by_group(data, "film")
+    assert first["test"]["text"] == second["test"]["text"]
+    for split in first.values():
+        assert all(split["film"].count(film) == 5 for film in set(split["film"]))
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        ([], [], "no examples"),
+        (["a", "b"], [1, 1], "at least two classes"),
+        (["a", None], [0, 1], "Row 1 .* NoneType"),
+        (["a", 7], [0, 1], "Row 1 .* int"),
+        (["a", "b"], [0, 2], "Row 1 .* label 2; labels are 0 to 1"),
+        (["a", "b"], [0, -1], "Row 1 .* label -1"),
+        (["a", "b"], [0, None], "Row 1 .* label None"),
+    ],
+)
+def test_bad_examples_are_named(texts, labels, message):
+    with pytest.raises(CourseError, match=message):
+        reviews.check_examples(texts, labels)
+
+
+def test_good_examples_pass():
+    assert reviews.check_examples(["a", "b", "c"], [0, 1, 2], num_labels=3) == 3
+
+
+def test_missing_column_names_what_is_there():
+    data = Dataset.from_dict({"sentence": ["a"], "label": [0]})
+    with pytest.raises(CourseError, match="no column text. It has sentence, label"):
+        require_columns(data, ["text", "label"])
+
+
+def test_reviews_of_another_kind_are_whole_reviews_without_markup():
+    other = reviews.load_out_of_domain()
+    assert len(other) == 200 and set(other["label"]) == {0, 1}
+    assert not any("<br" in text for text in other["text"])
+    assert np.mean([len(text.split()) for text in other["text"]]) > 100
+
+
+def test_what_left_the_lesson_is_still_found_there():
+    homes = {
+        reviews: ("REVIEW_FEATURES", "check_examples", "read_review_sentences", "load_reviews", "load_out_of_domain"),
+        splits: ("require_columns", "split_by_group"),
+        files: ("model_path",),
+    }
+    for home, names in homes.items():
+        assert all(getattr(classification, name) is getattr(home, name) for name in names)
