@@ -14,6 +14,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,6 +53,17 @@ def seconds(function: Callable[[], object]) -> float:
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
+
+
+def several(step: Callable[[], object], times: int) -> None:
+    """Call a function several times.
+
+    Args:
+        step: to call, without arguments.
+        times: how often.
+    """
+    for _ in range(times):
+        step()
 
 
 def frozen_model() -> nn.Module:
@@ -155,7 +167,7 @@ def layout_and_dtype(repeats: int, steps: int = 6) -> dict[str, float]:
             for name, variant in variants.items():
                 step = training_step(*variant)
                 step()  # warms up
-                turns[name].append(seconds(lambda step=step: [step() for _ in range(steps)]) / steps)
+                turns[name].append(seconds(partial(several, step, steps)) / steps)
             print({name: f"{taken[-1]:.2f} s a step" for name, taken in turns.items()}, flush=True)
     metrics = {"default_seconds_per_step": statistics.median(turns["default"])}
     for name in list(variants)[1:]:
