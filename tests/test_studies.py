@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
-from ftcourse import profiles, qa, records, studies, transfer
+from ftcourse import images, profiles, qa, records, studies, transfer
 from ftcourse.studies import best_practices
 
 
@@ -35,7 +35,7 @@ def steps(monkeypatch):
     lesson = profiles.LESSONS["01_transfer_learning"]
     smaller = dict(image_size=32, num_train=32, batch_size=8, num_test=20, curve=(10, 40))
     monkeypatch.setitem(lesson, "smoke", {**lesson["smoke"], **smaller})
-    monkeypatch.setattr(transfer, "read_cifar10", functools.cache(transfer.read_cifar10))
+    monkeypatch.setattr(images, "read_cifar10", functools.cache(images.read_cifar10))
     taken, real = [], transfer.fit
 
     def fit(*given, **options):

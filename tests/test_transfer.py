@@ -19,6 +19,8 @@ from torch import nn
 from ftcourse import assets, profiles, train
 from ftcourse import transfer as t
 from ftcourse.errors import CourseError
+from ftcourse.images import keep, load_images, open_image, read_cifar10, read_image_folder, split_by_class, to_rgb
+from ftcourse.surgery import count_parameters, read_classifier
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 HALVES = ([0.5] * 3, [0.5] * 3)
@@ -27,13 +29,13 @@ IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 @pytest.fixture(scope="module")
 def photos():
-    return t.read_cifar10()
+    return read_cifar10()
 
 
 @pytest.fixture(scope="module")
 def few(photos):
     """100 photographs, ten of each class."""
-    return t.keep(photos, 100)
+    return keep(photos, 100)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def test_cifar10_is_whole(photos):
 
 
 def test_sides_of_cifar10_are_disjoint_whole_and_in_proportion(photos):
-    sides = t.split_by_class(photos)
+    sides = split_by_class(photos)
     assert {side: len(rows) for side, rows in sides.items()} == {"train": 7500, "validation": 500, "test": 2000}
     images = {side: set(contents(rows)) for side, rows in sides.items()}
     assert set.union(*images.values()) == set(contents(photos)) and sum(map(len, images.values())) == 10_000
@@ -102,7 +104,7 @@ def test_sides_of_cifar10_are_disjoint_whole_and_in_proportion(photos):
 
 
 def test_only_the_training_images_depend_on_the_seed():
-    first, second = (t.load_images("cifar10", None, 200, 50, 100, seed) for seed in (0, 1))
+    first, second = (load_images("cifar10", None, 200, 50, 100, seed) for seed in (0, 1))
     assert {side: len(rows) for side, rows in first.items()} == {"train": 200, "validation": 50, "test": 100}
     assert first["train"].features["label"].names == NAMES and set(first["train"].column_names) == {"image", "label"}
     assert contents(first["test"]) == contents(second["test"])
@@ -117,23 +119,23 @@ def test_only_the_training_images_depend_on_the_seed():
 def test_keep_draws_in_proportion():
     data = numbered(300, 100)
     for count in (40, 200, 398, 399):
-        kept = t.keep(data, count)
+        kept = keep(data, count)
         assert len(set(kept["number"])) == count
         assert sum(kept["label"]) == pytest.approx(count / 4, abs=1)
-    assert t.keep(data, 40)["number"] == t.keep(data, 40)["number"] != t.keep(data, 40, seed=1)["number"]
+    assert keep(data, 40)["number"] == keep(data, 40)["number"] != keep(data, 40, seed=1)["number"]
 
 
 @pytest.mark.parametrize("count", [None, 30, 1000])
 def test_keep_all_shuffles(count):
     data = numbered(20, 10)
-    kept = t.keep(data, count)["number"][:]
+    kept = keep(data, count)["number"][:]
     assert sorted(kept) == list(range(30)) != kept
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_keep_fewer_than_classes_is_refused(count):
     with pytest.raises(CourseError, match=f"{count} images can't show 3 classes: keep 3 or more"):
-        t.keep(numbered(5, 5, 5), count)
+        keep(numbered(5, 5, 5), count)
 
 
 UNEQUAL = [*product([3, 4, 5, 8], repeat=2), (3, 3, 10), (3, 3, 500), (3, 1000, 1000), (3,) * 10, (3,) * 9 + (100,)]
@@ -141,12 +143,12 @@ UNEQUAL = [*product([3, 4, 5, 8], repeat=2), (3, 3, 10), (3, 3, 500), (3, 1000, 
 
 @pytest.mark.parametrize("counts", UNEQUAL, ids=str)
 def test_every_side_has_every_class_however_unequal_they_are(counts):
-    sides = t.split_by_class(numbered(*counts))
+    sides = split_by_class(numbered(*counts))
     assert all(set(rows["label"]) == set(range(len(counts))) for rows in sides.values())
     assert sorted(number for rows in sides.values() for number in rows["number"]) == list(range(sum(counts)))
     for rows in sides.values():
         for count in {len(counts), len(counts) + 1, len(rows) - 1} & set(range(len(counts), len(rows))):
-            kept = t.keep(rows, count)
+            kept = keep(rows, count)
             assert len(kept) == count and set(kept["label"]) == set(range(len(counts)))
 
 
@@ -162,14 +164,14 @@ def test_good_folder(tmp_path):
     (folder / ".cache").mkdir()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        data = t.read_image_folder(folder)
+        data = read_image_folder(folder)
     assert data.features["label"].names == ["cat", "dog"] and Counter(data["label"]) == {0: 21, 1: 4}
     row = data[20]
     assert row["label"] == 0 and np.array_equal(row["image"], picture(1))
-    sides = t.load_images(folder)
+    sides = load_images(folder)
     assert sorted(image for rows in sides.values() for image in contents(rows)) == sorted(contents(data))
     assert all(set(rows["label"]) == {0, 1} for rows in sides.values())
-    again = t.load_images(str(folder), seed=1)
+    again = load_images(str(folder), seed=1)
     assert contents(again["test"]) == contents(sides["test"]) and contents(again["train"]) != contents(sides["train"])
 
 
@@ -192,7 +194,7 @@ def test_broken_file_is_named(tmp_path, name):
     broken.write_bytes(BROKEN[name])
     message = f"The image {re.escape(str(broken))} can't be read .* replace or remove it"
     with pytest.raises(CourseError, match=message):
-        t.load_images(folder)
+        load_images(folder)
     facts = dict(labels=["cat", "dog"], mean=[0] * 3, std=[1] * 3, image_size=32)
     with pytest.raises(CourseError, match=message):
         t.predict([folder / "cat" / "000.png", broken], small(), facts)
@@ -209,7 +211,7 @@ def test_however_a_file_is_damaged_it_is_read_or_named(tmp_path, kind, options):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    t.open_image(path)
+                    open_image(path)
                 except CourseError:
                     refused += 1
     assert refused >= 140  # of 150 cut ones, nearly all; of those with one changed byte, some
@@ -258,8 +260,8 @@ def test_other_modes_warn_and_become_rgb(tmp_path, name):
         (folder / "cat" / odd).write_bytes(content)
     first = re.escape(f"2 of 8 images are not RGB; the first is {folder / 'cat' / name} ({mode}).")
     with pytest.warns(UserWarning, match=f"{first} They are converted, transparent parts to white"):
-        data = t.read_image_folder(folder)
-    image = t.to_rgb(data[3]["image"])
+        data = read_image_folder(folder)
+    image = to_rgb(data[3]["image"])
     assert image.mode == "RGB" and image.size == (4, 4)
     assert np.allclose([image.getpixel((x, 0)) for x in range(3)], expected, atol=2)
     for transform in t.make_transforms(*HALVES, 32):
@@ -268,44 +270,44 @@ def test_other_modes_warn_and_become_rgb(tmp_path, name):
 
 def test_too_few_classes(tmp_path):
     with pytest.raises(CourseError, match=f"{re.escape(str(tmp_path))} has no folders in it: put .* two at least"):
-        t.load_images(tmp_path)
+        load_images(tmp_path)
     with pytest.raises(CourseError, match="has only one class, cat: put"):
-        t.load_images(write_folder(tmp_path, cat=3))
+        load_images(write_folder(tmp_path, cat=3))
 
 
 def test_empty_class_and_small_class(tmp_path):
     folder = write_folder(tmp_path, cat=3, dog=2, emu=0)
     with pytest.raises(CourseError, match=r"The class emu in .* has no images \(.jpg, .*\): add some or remove it"):
-        t.load_images(folder)
+        load_images(folder)
     (folder / "emu" / "photo.heic").write_bytes(b"of a kind that is not read")
     with pytest.raises(CourseError, match=r"The class emu in .* has no images \(.jpg"):
-        t.load_images(folder)
+        load_images(folder)
     (folder / "emu" / "photo.heic").unlink()
     (folder / "emu").rmdir()
     with pytest.raises(CourseError, match=f"The class dog in {re.escape(str(folder))} has 2 images; three .* leave"):
-        t.load_images(folder)
+        load_images(folder)
 
 
 @pytest.mark.parametrize("given", ["of-mine", "./mine", "/no/such/folder", "a/b/c", "~/no-such", Path("no/such")])
 def test_missing_folder(tmp_path, monkeypatch, given):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CourseError, match="There is no folder .*: give the folder that has one folder of images"):
-        t.load_images(given)
+        load_images(given)
 
 
 def test_folder_of_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     write_folder(tmp_path / "mine", cat=3, dog=3)
-    assert sum(map(len, t.load_images("~/mine").values())) == 6
+    assert sum(map(len, load_images("~/mine").values())) == 6
 
 
 def test_folders_of_sides_are_not_classes(tmp_path):
     for side in ("train", "test"):
         write_folder(tmp_path / side, cat=3, dog=3)
-    with pytest.raises(CourseError, match=r"has sides in it, not classes: give .*train, which the course splits"):
-        t.load_images(tmp_path)
-    assert len(t.read_image_folder(tmp_path / "train")) == 6
+    with pytest.raises(CourseError, match=r"has splits in it, not classes: give .*train, which the course splits"):
+        load_images(tmp_path)
+    assert len(read_image_folder(tmp_path / "train")) == 6
 
 
 def turned():
@@ -320,7 +322,7 @@ def turned():
 def test_turned_photograph_comes_out_upright(tmp_path):
     folder = write_folder(tmp_path, cat=3, dog=3)
     (folder / "cat" / "turned.png").write_bytes(turned())
-    image = t.read_image_folder(folder)[3]["image"]
+    image = read_image_folder(folder)[3]["image"]
     assert image.size == (16, 32) and image.getpixel((8, 2)) == (255, 0, 0) and image.getpixel((8, 30)) == (0, 0, 255)
     seen = [t.make_transforms(*HALVES, 32)[1](which) for which in (image, PIL.Image.open(io.BytesIO(turned())))]
     assert torch.equal(*seen), "prediction sees the photograph on its side"
@@ -344,8 +346,10 @@ def hub_dataset(**columns):
 
 def test_columns_of_the_hub_are_renamed_and_no_image_is_lost(monkeypatch):
     asked = []
-    monkeypatch.setattr(t, "load_dataset", lambda *given, **options: asked.append((given, options)) or hub_dataset())
-    sides = t.load_images("owner/name", "0123abcd")
+    monkeypatch.setattr(
+        "ftcourse.images.load_dataset", lambda *given, **options: asked.append((given, options)) or hub_dataset()
+    )
+    sides = load_images("owner/name", "0123abcd")
     assert asked == [(("owner/name",), {"revision": "0123abcd"})]
     assert all(set(rows.column_names) == {"image", "label"} for rows in sides.values())
     pixels = {side: {np.asarray(image).tobytes() for image in rows["image"]} for side, rows in sides.items()}
@@ -362,15 +366,15 @@ def test_columns_of_the_hub_are_renamed_and_no_image_is_lost(monkeypatch):
     ],
 )
 def test_missing_columns_of_the_hub_are_named(monkeypatch, columns, message):
-    monkeypatch.setattr(t, "load_dataset", lambda *_, **__: hub_dataset(**columns))
+    monkeypatch.setattr("ftcourse.images.load_dataset", lambda *_, **__: hub_dataset(**columns))
     with pytest.raises(CourseError, match=message):
-        t.load_images("owner/name")
+        load_images("owner/name")
 
 
 def test_data_set_of_the_hub_without_a_side(monkeypatch):
-    monkeypatch.setattr(t, "load_dataset", lambda *_, **__: DatasetDict(train=hub_dataset()["train"]))
+    monkeypatch.setattr("ftcourse.images.load_dataset", lambda *_, **__: DatasetDict(train=hub_dataset()["train"]))
     try:
-        sides = t.load_images("owner/name")
+        sides = load_images("owner/name")
     except CourseError as error:
         assert re.search("owner/name .*test", str(error))
     else:
@@ -379,7 +383,7 @@ def test_data_set_of_the_hub_without_a_side(monkeypatch):
 
 def test_name_that_is_neither_folder_nor_on_the_hub():
     with pytest.raises(CourseError, match=r"owner/name is no folder, and can't be had from the hub \(.*\): check"):
-        t.load_images("owner/name")
+        load_images("owner/name")
 
 
 # --- Transforms and batches ------------------------------------------------------------------------------------------
@@ -469,7 +473,7 @@ def test_every_weight_is_where_its_name_says(cnn):
     loaded = cnn.state_dict()
     assert len(saved) == len(loaded) == 296
     assert not [name for name, tensor in saved.items() if not torch.equal(tensor, loaded[name].cpu())]
-    assert t.count_parameters(cnn) == (4_652_008, 4_652_008)
+    assert count_parameters(cnn) == (4_652_008, 4_652_008)
     assert cnn.conv_stem.weight.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -480,7 +484,9 @@ def permuted(model):
     for name, tensor in state.items():
         if tensor.ndim == 4:
             places.setdefault(tensor.shape, []).append(name)
-    moved = {new: state[old] for names in places.values() for new, old in zip(names, names[1:] + names[:1])}
+    moved = {
+        new: state[old] for names in places.values() for new, old in zip(names, names[1:] + names[:1], strict=True)
+    }
     wrong = t.load_cnn(pretrained=False)
     wrong.load_state_dict({**state, **moved})
     return wrong
@@ -501,7 +507,9 @@ def named(model, photos, transform):
         answers = [model.eval()(images.to(train.choose_device())).argmax(-1).tolist()
                    for images, _ in t.make_loader(photos.select(rows), transform, 30)]  # fmt: skip
     words = [said.index_to_description(answer) + "," for answers in answers for answer in answers]
-    return np.mean([bool(re.search(KINDS[NAMES[photos[int(row)]["label"]]], word)) for row, word in zip(rows, words)])
+    return np.mean(
+        [bool(re.search(KINDS[NAMES[photos[int(row)]["label"]]], word)) for row, word in zip(rows, words, strict=True)]
+    )
 
 
 def test_imagenet_head_calls_things_by_their_names(cnn, photos):
@@ -679,7 +687,9 @@ def schedules(monkeypatch):
         scheduler = real(optimizer, max_lr, **options)
         names, used, step = [group["name"] for group in optimizer.param_groups], [], scheduler.step
         scheduler.step = lambda: (used.append(scheduler.get_last_lr()[-1]), step())
-        made.append(SimpleNamespace(rates=dict(zip(names, max_lr)), total=options["total_steps"], used=used))
+        made.append(
+            SimpleNamespace(rates=dict(zip(names, max_lr, strict=True)), total=options["total_steps"], used=used)
+        )
         return scheduler
 
     monkeypatch.setattr(torch.optim.lr_scheduler, "OneCycleLR", make)
@@ -699,7 +709,7 @@ def test_max_steps_is_exact(two_kinds, schedules, max_steps):
 def test_max_steps_goes_beyond_the_unfreezing_schedule(two_kinds):
     model = small()
     history = t.fit(model, loader(two_kinds), num_train_epochs=2, max_steps=11, unfreeze=(1, 4))
-    assert len(history) == 11 and t.count_parameters(model)[0] == t.count_parameters(model)[1]
+    assert len(history) == 11 and count_parameters(model)[0] == count_parameters(model)[1]
 
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -740,7 +750,7 @@ def test_schedule_of_the_wrong_length(two_kinds, unfreeze):
     message = re.escape(f"The unfreezing schedule {list(unfreeze)} has {len(unfreeze)} numbers for 2 epochs: give one")
     with pytest.raises(CourseError, match=message):
         t.fit(model, loader(two_kinds), num_train_epochs=2, unfreeze=unfreeze)
-    assert not moved(before, snapshot(model)) and t.count_parameters(model)[0] == 0
+    assert not moved(before, snapshot(model)) and count_parameters(model)[0] == 0
 
 
 def test_rates_of_the_schedule(two_kinds, schedules):
@@ -783,7 +793,7 @@ def body(state):
 def test_head_only_leaves_every_tensor_of_the_body(tiny, cnn):
     model, _ = t.transfer(tiny, recipe(hidden=8), "head only", max_steps=2)
     assert not moved(body(cnn.state_dict()), body(model.state_dict()))
-    assert t.count_parameters(model)[0] == 1280 * 8 + 8 + 8 * 10 + 10
+    assert count_parameters(model)[0] == 1280 * 8 + 8 + 8 * 10 + 10
     train.seed_everything(0)
     untrained = t.replace_head(t.load_cnn(), 10, 8)
     assert "classifier.0.weight" in moved(untrained.state_dict(), model.state_dict())
@@ -838,7 +848,7 @@ def test_predict_takes_images_paths_and_files(tmp_path, classifier):
     model, facts = classifier
     images = [picture(seed, size=(40, 30)) for seed in range(5)]
     paths = [tmp_path / f"{number}.png" for number in range(5)]
-    for image, path in zip(images, paths):
+    for image, path in zip(images, paths, strict=True):
         image.save(path)
     transform = t.make_transforms([0.5] * 3, [0.4] * 3, 48)[1]
     with torch.inference_mode(), t.autocast():
@@ -904,15 +914,17 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch, classifier):
     path = t.save_classifier(model, tmp_path / "photos.pt", **facts)
     before = path.read_bytes()
 
-    def fail(what, where, *_, **__):
-        Path(where).write_bytes(b"half of it")
+    real = Path.write_bytes
+
+    def fail(where, content):
+        real(where, content[: len(content) // 2])
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(torch, "save", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     for wanted in (path, tmp_path / "other.pt"):
         with pytest.raises(OSError, match="No space left"):
             t.save_classifier(model, wanted, **facts)
-    assert path.read_bytes() == before and not (tmp_path / "other.pt").exists()
+    assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["photos.pt"]
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path, classifier):
@@ -926,6 +938,16 @@ def test_what_cannot_be_loaded_is_named(tmp_path, classifier):
     for name in ("cut", "text", "empty", "weights", "no-facts"):
         with pytest.raises(CourseError, match=f"{name}.pt is not a whole file of save_classifier .*: save it again"):
             t.load_classifier(tmp_path / f"{name}.pt")
+
+
+@pytest.mark.parametrize("lacking", ["weights", "labels", "name", "hidden"])
+def test_a_saved_fact_that_is_missing_is_noticed(tmp_path, lacking):
+    facts = dict(weights={}, labels=["a", "b"], name="efficientnet-lite0", hidden=None)
+    torch.save(facts, tmp_path / "whole.pt")
+    assert read_classifier(tmp_path / "whole.pt") == ({}, {name: facts[name] for name in ("labels", "name", "hidden")})
+    torch.save({name: fact for name, fact in facts.items() if name != lacking}, tmp_path / "less.pt")
+    with pytest.raises(CourseError, match=r"less.pt is not a whole file of save_classifier \(KeyError\)"):
+        read_classifier(tmp_path / "less.pt")
 
 
 class Trap:

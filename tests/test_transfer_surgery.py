@@ -11,8 +11,10 @@ import torchvision
 from accelerate import init_empty_weights
 from torch import nn
 
+from ftcourse import images, surgery
 from ftcourse import transfer as t
 from ftcourse.errors import CourseError
+from ftcourse.surgery import count_parameters, find_head, group_name, layer_groups
 
 TORCHVISION = torchvision.models.list_models(module=torchvision.models)
 # The smallest of each family, where a forward pass is tried too.
@@ -68,17 +70,17 @@ def build(name, device="meta"):
         return make(name, **options).to("meta")  # torchvision's regnets can't be built in a `torch.device("meta")`
 
 
-def surgery(model, inputs):
+def check_surgery(model, inputs):
     """Check all that must hold of a model with a head for seven classes; `inputs` is the width of its features."""
-    where, _ = t.find_head(model)
+    where, _ = find_head(model)
     assert t.replace_head(t.freeze(model), 7) is model
-    name, head = t.find_head(model)
+    name, head = find_head(model)
     assert name == where and [type(layer) for layer in head[1:3]] == [nn.ReLU, nn.Dropout] and head[2].p == 0.5
     assert head[0].weight.shape[:2] == (256, inputs) and head[3].weight.shape[:2] == (7, 256)
-    assert t.count_parameters(model)[0] == inputs * 256 + 256 + 256 * 7 + 7
+    assert count_parameters(model)[0] == inputs * 256 + 256 + 256 * 7 + 7
     assert not [name for name, layer in model.named_modules() if getattr(layer, "out_features", 0) == 1000]
 
-    groups = t.layer_groups(model)
+    groups = layer_groups(model)
     grouped = [id(parameter) for _, parameters in groups for parameter in parameters]
     assert len(grouped) == len(set(grouped)) and set(grouped) == {id(parameter) for parameter in model.parameters()}
     assert len(groups) >= 5 and len(dict(groups)) == len(groups)
@@ -107,7 +109,7 @@ def test_every_family_has_a_forward_pass():
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_surgery_on_every_classifier_of_torchvision(name):
     model = build(name)
-    surgery(model, width(model))
+    check_surgery(model, width(model))
     if name in SMALLEST:
         assert output_shape(model) == (2, 7)
 
@@ -116,7 +118,7 @@ def test_surgery_on_every_classifier_of_torchvision(name):
 def test_surgery_on_families_of_timm(name):
     model = build(f"timm/{name}")
     size = model.pretrained_cfg["input_size"][-1]
-    surgery(model, width(model))
+    check_surgery(model, width(model))
     assert model.num_classes == 7 and output_shape(model, size) == (2, 7)
 
 
@@ -138,7 +140,7 @@ def test_real_forward_and_backward(name, size):
     outputs = model.train()(torch.randn(2, 3, size, size))
     assert outputs.shape == (2, 3) and outputs.isfinite().all()
     outputs.sum().backward()
-    assert t.find_head(model)[1][0].weight.grad is not None
+    assert find_head(model)[1][0].weight.grad is not None
 
 
 def test_auxiliary_heads_are_gone():
@@ -151,10 +153,10 @@ def test_auxiliary_heads_are_gone():
 
 def test_head_again_and_single_layer():
     model = build("resnet18", "cpu")
-    body = t.count_parameters(model)[1] - 513_000
+    body = count_parameters(model)[1] - 513_000
     t.replace_head(t.replace_head(model, 10), 5)
     assert [type(layer).__name__ for layer in model.fc] == ["Linear", "ReLU", "Dropout", "Linear"]
-    assert t.count_parameters(model)[1] == body + 512 * 256 + 256 + 256 * 5 + 5
+    assert count_parameters(model)[1] == body + 512 * 256 + 256 + 256 * 5 + 5
     t.replace_head(model, 4, hidden=None)
     assert type(model.fc) is nn.Linear and model.fc.weight.shape == (4, 512)
     t.replace_head(model.to(torch.bfloat16), 3, hidden=8, dropout=0)
@@ -188,19 +190,19 @@ def test_architectures_that_cannot_be_handled():
     with pytest.raises(CourseError, match=r"VisionTransformerDistilled .*several heads, head, head_dist: choose"):
         t.replace_head(build("timm/deit_tiny_distilled_patch16_224"), 10)
     with pytest.raises(CourseError, match=r"Sequential \(its children: 0, 1\) has no head .*fc or classifier.*: build"):
-        t.find_head(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten()))
+        find_head(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten()))
     with pytest.raises(CourseError, match=r"EfficientNet .* called classifier .*num_classes above 0"):
-        t.find_head(timm.create_model("tf_efficientnet_lite0", num_classes=0))
+        find_head(timm.create_model("tf_efficientnet_lite0", num_classes=0))
 
 
 def test_resnet50_counts_are_exact():
     model = build("resnet50")
-    assert t.count_parameters(model) == (25_557_032, 25_557_032)
-    assert t.count_parameters(t.freeze(model)) == (0, 25_557_032)
+    assert count_parameters(model) == (25_557_032, 25_557_032)
+    assert count_parameters(t.freeze(model)) == (0, 25_557_032)
     t.replace_head(model, 10)
     head = 2048 * 256 + 256 + 256 * 10 + 10
     assert head == 527_114 and 25_557_032 - (2048 * 1000 + 1000) + head == 24_035_146
-    assert t.count_parameters(model) == (527_114, 24_035_146)
+    assert count_parameters(model) == (527_114, 24_035_146)
 
 
 def source_unfreeze_layers(model, num_layers):
@@ -255,7 +257,7 @@ def train_steps(model, set_mode, steps=3):
 @pytest.mark.parametrize("name", ["resnet18", "timm/tf_efficientnet_lite0"])
 def test_frozen_means_frozen(name):
     model = t.replace_head(t.freeze(build(name, "cpu")), 4)
-    where = t.find_head(model)[0]
+    where = find_head(model)[0]
     head = {name for name in model.state_dict() if name.startswith(f"{where}.")}
     assert train_steps(model, t.train_mode) == head
     moved = train_steps(model, nn.Module.train) - head  # what the test would catch
@@ -280,7 +282,7 @@ def test_frozen_features_are_those_of_evaluation(name):
     assert not torch.equal(model.train().forward_features(images), expected)
     expected = model.eval().forward_features(images)
     assert torch.equal(t.train_mode(model).forward_features(images), expected)
-    assert t.find_head(model)[1][2].training and not torch.equal(model(images), model(images))  # the head's dropout
+    assert find_head(model)[1][2].training and not torch.equal(model(images), model(images))  # the head's dropout
 
 
 def test_train_mode_undoes_itself_and_returns_the_model():
@@ -299,16 +301,31 @@ def test_norm_without_parameters_stays_put_beside_something_frozen(frozen, train
 
 
 def test_groups_of_resnet_and_efficientnet():
-    resnet = t.layer_groups(t.replace_head(build("resnet50"), 10))
+    resnet = layer_groups(t.replace_head(build("resnet50"), 10))
     assert [name for name, _ in resnet] == ["conv1", "layer1", "layer2", "layer3", "layer4", "fc"]
     assert sum(parameter.numel() for parameter in resnet[0][1]) == 9_408 + 128  # with its batch norm
     model = t.replace_head(build("timm/tf_efficientnet_lite0"), 10)
     names = dict(map(reversed, model.named_parameters()))
-    groups = [(name, {names[parameter] for parameter in parameters}) for name, parameters in t.layer_groups(model)]
+    groups = [(name, {names[parameter] for parameter in parameters}) for name, parameters in layer_groups(model)]
     assert [name for name, _ in groups] == ["conv_stem", *(f"blocks.{i}" for i in range(7)), "conv_head", "classifier"]
     assert groups[0][1] == {"conv_stem.weight", "bn1.weight", "bn1.bias"}
     assert groups[-2][1] == {"conv_head.weight", "bn2.weight", "bn2.bias"}
     assert all(part.startswith(f"{name}.") for name, parts in groups[1:-2] for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "group"),
+    [
+        ("layer3.0.conv1.weight", "fc", "layer3"),
+        ("blocks.5.2.bn1.bias", "classifier", "blocks.5"),
+        ("classifier.1.weight", "classifier.1", "classifier.1"),
+        ("fc.3.bias", "fc", "fc"),
+        ("norm.weight", "head", "norm"),
+        ("pos_embed", "head", "pos_embed"),
+    ],
+)
+def test_group_of_a_parameter(name, head, group):
+    assert group_name(name, head) == group
 
 
 def test_tokens_and_position_embeddings_go_with_the_input():
@@ -317,7 +334,7 @@ def test_tokens_and_position_embeddings_go_with_the_input():
         ("timm/vit_tiny_patch16_224", "patch_embed.proj", ["cls_token", "pos_embed"]),
     ]:
         model = build(name)
-        group, parameters = t.layer_groups(model)[0]
+        group, parameters = layer_groups(model)[0]
         members = {id(parameter) for parameter in parameters}
         assert group == first and all(id(model.get_parameter(token)) in members for token in tokens)
 
@@ -325,7 +342,7 @@ def test_tokens_and_position_embeddings_go_with_the_input():
 def test_unfreeze_groups_counts_from_the_head():
     model = t.replace_head(build("timm/tf_efficientnet_lite0"), 10)
     assert t.unfreeze_groups(model, 0) == [] and trainable(model) == set()
-    assert t.unfreeze_groups(model, 1) == ["classifier"] and t.count_parameters(model)[0] == 330_506
+    assert t.unfreeze_groups(model, 1) == ["classifier"] and count_parameters(model)[0] == 330_506
     assert t.unfreeze_groups(model, 2) == ["conv_head", "classifier"] and "bn2.weight" in trainable(model)
     t.unfreeze_groups(model, 10)
     assert len(trainable(model)) == len(list(model.parameters()))
@@ -373,3 +390,18 @@ def test_frozen_parameters_are_left_out_one_by_one():
 def test_bad_rates(arguments, message):
     with pytest.raises(CourseError, match=message):
         t.discriminative_groups(build("resnet18"), *arguments)
+
+
+# What was public in ftcourse.transfer before it moved.
+MOVED = {
+    images: "read_cifar10 open_image list_images list_classes read_image_folder draw split_by_class keep load_images "
+    "load_from_hub to_rgb",
+    surgery: "find_weights HEAD_NAMES Head is_output_layer find_head check_argument forget_old_classes group_name "
+    "layer_groups check_schedule count_parameters",
+}
+
+
+@pytest.mark.parametrize(("home", "names"), MOVED.items(), ids=lambda value: getattr(value, "__name__", "names"))
+def test_old_import_paths_work(home, names):
+    for name in names.split():
+        assert getattr(t, name) is getattr(home, name)

@@ -22,7 +22,7 @@ def show_images(images: Sequence[Any], titles: Sequence[str], alt: str, columns:
     figure, all_axes = plt.subplots(rows, columns, figsize=(1.15 * columns, (1 + 0.18 * lines) * rows), squeeze=False)
     for axes in all_axes.flat:
         axes.axis("off")
-    for axes, image, title in zip(all_axes.flat, images, titles):
+    for axes, image, title in zip(all_axes.flat, images, titles, strict=False):  # the last row may be short
         axes.imshow(image)
         axes.set_title(title if len(title) < 18 or "\n" in title else title[:16] + "…", fontsize=8, pad=2)
     style.show(figure, alt)
