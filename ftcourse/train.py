@@ -5,12 +5,23 @@ Nothing here replaces a class of transformers. `training_arguments` and `build_t
 be overridden. Lesson 3 opens this box.
 """
 
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
 from .errors import CourseError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 
 IGNORED = -100  # the label that PyTorch's cross-entropy leaves out
 
 
-def has_bfloat16():
+def has_bfloat16() -> bool:
     """Say whether bfloat16 is fast here: a GPU that supports it, or a processor with AVX512-BF16, AMX or ARM's BF16.
 
     Everywhere else bfloat16 is emulated, which is slower than float32.
@@ -23,7 +34,7 @@ def has_bfloat16():
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "amx_tile", "bf16", "arm_bf16"))
 
 
-def choose_dtype():
+def choose_dtype() -> torch.dtype:
     """Return the dtype to compute in, ``torch.bfloat16`` or ``torch.float32``.
 
     Never float16: a processor accepts it silently and is then 20 to 100 times slower.
@@ -33,7 +44,7 @@ def choose_dtype():
     return torch.bfloat16 if has_bfloat16() else torch.float32
 
 
-def choose_attention():
+def choose_attention() -> str:
     """Return the attention implementation for short sequences: ``"eager"`` on a processor, ``"sdpa"`` on a GPU.
 
     On a processor the fused kernel only pays for sequences of several hundred tokens, and with attention dropout it
@@ -44,14 +55,14 @@ def choose_attention():
     return "sdpa" if torch.cuda.is_available() else "eager"
 
 
-def choose_device():
+def choose_device() -> str:
     """Return the device to compute on: ``"cuda"`` where there is a GPU, ``"mps"`` on Apple's chips, else ``"cpu"``."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def training_arguments(output_dir, **overrides):
+def training_arguments(output_dir: str | os.PathLike[str], **overrides: Any) -> TrainingArguments:
     """Return ``transformers.TrainingArguments`` with the course's defaults.
 
     The defaults: dtype by processor, batches of similar length, linear decay after a tenth of warm-up, no checkpoints
@@ -66,7 +77,7 @@ def training_arguments(output_dir, **overrides):
     """
     from transformers import TrainingArguments
 
-    arguments = dict(
+    arguments: dict[str, Any] = dict(
         use_cpu=choose_device() == "cpu",
         bf16=has_bfloat16(),
         train_sampling_strategy="group_by_length",
@@ -99,20 +110,38 @@ def training_arguments(output_dir, **overrides):
     return TrainingArguments(output_dir=str(output_dir), **arguments)
 
 
-def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **trainer_arguments):
-    """Return a ``transformers.Trainer`` whose loss is right under gradient accumulation.
+def build_trainer(
+    model: PreTrainedModel,
+    args: TrainingArguments,
+    *,
+    trainer_class: type[Trainer] | None = None,
+    tensorboard_dir: str | os.PathLike[str] | None = None,
+    callbacks: Sequence[TrainerCallback] | None = None,
+    **trainer_arguments: Any,
+) -> Trainer:
+    """Return a ``transformers.Trainer`` that predicts in the order of the data and counts its loss once.
 
-    BERT's and DistilBERT's classification heads accept ``num_items_in_batch`` and ignore it (transformers issue
-    47688), so that accumulating over two batches doubles the loss and the gradient. Setting ``accepts_loss_kwargs`` to
-    False makes the Trainer divide by the number of accumulated batches itself.
+    Two things differ from a Trainer that is built by hand:
+
+    - `evaluate` and `predict` go through the rows as they stand. With ``train_sampling_strategy="group_by_length"``
+      the Trainer sorts them by length as it does in training, and returns the predictions in that order, so that they
+      belong to other rows than one thinks.
+    - BERT's and DistilBERT's classification heads accept ``num_items_in_batch`` and ignore it (transformers issue
+      47688), so that accumulating over two batches doubles the loss and the gradient. Setting ``accepts_loss_kwargs``
+      to False makes the Trainer divide by the number of accumulated batches itself.
 
     Args:
         model: any transformers model.
         args: ``TrainingArguments``, for example from `training_arguments`.
+        trainer_class: ``Trainer`` or a class derived from it; None stands for ``Trainer``.
         tensorboard_dir: folder to write TensorBoard logs to; None writes none.
         callbacks: further ``TrainerCallback`` objects.
         **trainer_arguments: `train_dataset`, `eval_dataset`, `processing_class`, `compute_metrics` and so on.
+
+    Returns:
+        An object of the `trainer_class`, ready for ``train()``.
     """
+    from torch.utils.data import SequentialSampler
     from transformers import Trainer
     from transformers.integrations import TensorBoardCallback
 
@@ -123,18 +152,62 @@ def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **traine
         from torch.utils.tensorboard import SummaryWriter
 
         callbacks.append(TensorBoardCallback(SummaryWriter(str(tensorboard_dir))))
-    return Trainer(model=model, args=args, callbacks=callbacks, **trainer_arguments)
+    trainer = (trainer_class or Trainer)(model=model, args=args, callbacks=callbacks, **trainer_arguments)
+    trainer._get_eval_sampler = SequentialSampler  # with several processes, too: they gather in this order
+    return trainer
 
 
-def _ignores_num_items(model):
-    # The question-answering head ignores it too, but its batches have no `labels`, and so the Trainer doesn't count them.
+def _ignores_num_items(model: PreTrainedModel) -> bool:
+    """Say whether the model's head takes ``num_items_in_batch`` and leaves it unused.
+
+    The question-answering head ignores it too, but its batches have no `labels`, so the Trainer doesn't count them.
+    """
     return any(head in type(model).__name__ for head in ("ForSequenceClassification", "ForTokenClassification"))
 
 
-def seed_everything(seed):
+def load_with_new_head(model_class: Any, name: str, **arguments: Any) -> PreTrainedModel:
+    """Load a pretrained body under a new head, without the report that the head's weights are not in the file.
+
+    That they are missing is what was asked for. The report is shown as ever if it says anything else: that a weight of
+    the body is missing, or has another shape.
+
+    Args:
+        model_class: a class with a head, such as ``AutoModelForSequenceClassification``.
+        name: of the model, as ``from_pretrained`` takes it.
+        **arguments: of ``from_pretrained``.
+
+    Returns:
+        The model, with random weights in its head.
+    """
+    held: list[logging.LogRecord] = []
+
+    def hold(record: logging.LogRecord) -> bool:
+        if "LOAD REPORT" not in record.getMessage():
+            return True
+        held.append(record)
+        return False
+
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(hold)
+    only_head = False
+    try:
+        model, loaded = model_class.from_pretrained(name, output_loading_info=True, **arguments)
+        body = f"{model.base_model_prefix}."
+        only_head = not loaded["mismatched_keys"] and not any(key.startswith(body) for key in loaded["missing_keys"])
+    finally:
+        logger.removeFilter(hold)
+        for record in held if not only_head else ():
+            logger.handle(record)
+    return model
+
+
+def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and PyTorch, so that the same seed on the same machine gives the same numbers.
 
     The same as ``transformers.set_seed``, without the five seconds that importing its trainer takes.
+
+    Args:
+        seed: a number from 0 on.
     """
     import random
 
@@ -146,7 +219,9 @@ def seed_everything(seed):
     torch.manual_seed(seed)
 
 
-def padding_efficiency(lengths, batch_size, *, seed=0, group_by_length=True, pad_to=None):
+def padding_efficiency(
+    lengths: Iterable[int], batch_size: int, *, seed: int = 0, group_by_length: bool = True, pad_to: int | None = None
+) -> float:
     """Return the share of processed tokens that are real ones, between 0 and 1.
 
     Args:

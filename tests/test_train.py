@@ -1,13 +1,20 @@
-"""The shared training defaults: what they promise, and the loss bug that they guard against."""
+"""The shared training defaults: what they promise, and the faults that they guard against."""
 
+import numpy as np
 import pytest
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
+    AutoModelForSequenceClassification,
     BertConfig,
     BertForQuestionAnswering,
     BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
     DistilBertConfig,
     DistilBertForSequenceClassification,
+    LlamaConfig,
+    LlamaForCausalLM,
     Trainer,
 )
 
@@ -86,6 +93,125 @@ def test_the_guarded_bug_is_still_there(tmp_path):
 
     once, twice = losses(bert, tmp_path, 1, unguarded), losses(bert, tmp_path, 2, unguarded)
     assert twice[0] == pytest.approx(2 * once[0], rel=1e-2)
+
+
+def llama():
+    return LlamaForCausalLM(
+        LlamaConfig(vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+                    num_key_value_heads=1, pad_token_id=0)
+    )  # fmt: skip
+
+
+LENGTHS = [3, 14, 5, 30, 2, 11, 8, 30, 4, 21, 6]
+# For each task a tiny random model, and what it learns from a sequence of tokens.
+TASKS = {
+    "sequence classification": (bert, lambda ids: {"labels": len(ids) % 2}),
+    "token classification": (lambda: bert(BertForTokenClassification), lambda ids: {"labels": [i % 2 for i in ids]}),
+    "question answering": (reader, lambda ids: {"start_positions": len(ids) // 2, "end_positions": len(ids) - 1}),
+    "causal language model": (llama, lambda ids: {"labels": ids}),
+}
+
+
+def unequal_rows(answer):
+    """Return examples of unequal length as a list of dictionaries, with `answer(ids)` beside the tokens."""
+    generator = torch.Generator().manual_seed(0)
+    every = [torch.randint(5, 50, (length,), generator=generator).tolist() for length in LENGTHS]
+    return [{"input_ids": ids, "attention_mask": [1] * len(ids)} | answer(ids) for ids in every]
+
+
+def pad(rows):
+    """Return a batch, padded to its longest row."""
+    batch = {}
+    for name in rows[0]:
+        values = [torch.tensor(row[name]) for row in rows]
+        filler = train.IGNORED if name == "labels" else 0
+        batch[name] = pad_sequence(values, True, filler) if values[0].ndim else torch.stack(values)
+    return batch
+
+
+def order_trainer(task, tmp_path, **arguments):
+    train.seed_everything(0)
+    make_model, answer = TASKS[task]
+    args = train.training_arguments(tmp_path, per_device_eval_batch_size=4, disable_tqdm=True, bf16=False, use_cpu=True)
+    rows = unequal_rows(answer)
+    return train.build_trainer(make_model().eval(), args, eval_dataset=rows, data_collator=pad, **arguments), rows
+
+
+@pytest.mark.parametrize("task", TASKS)
+@torch.no_grad()
+def test_predictions_are_the_models_row_by_row(task, tmp_path):
+    trainer, rows = order_trainer(task, tmp_path)
+    assert trainer.args.train_sampling_strategy == "group_by_length"
+    prediction = trainer.predict(rows)
+    names = ["start_logits", "end_logits"] if task == "question answering" else ["logits"]
+    predicted = prediction.predictions if len(names) > 1 else [prediction.predictions]
+    for i, row in enumerate(rows):
+        alone = trainer.model(**pad([row]))
+        for name, values in zip(names, predicted, strict=True):
+            own = alone[name][0].numpy()
+            assert np.allclose(values[i][: len(own)], own, atol=1e-5), f"row {i}"
+    if task != "question answering":
+        expected = pad(rows)["labels"].numpy()
+        assert (prediction.label_ids == expected).all()
+
+
+@pytest.mark.parametrize("task", TASKS)
+@torch.no_grad()
+def test_the_evaluation_loss_is_that_of_the_rows_in_their_order(task, tmp_path):
+    trainer, rows = order_trainer(task, tmp_path)
+    batches = [rows[start : start + 4] for start in range(0, len(rows), 4)]
+    expected = sum(trainer.model(**pad(batch)).loss.item() * len(batch) for batch in batches) / len(rows)
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(expected, rel=1e-5)
+    if task == "sequence classification":  # one answer a row, and padding is left out: batches don't matter
+        alone = np.mean([trainer.model(**pad([row])).loss.item() for row in rows])
+        assert trainer.evaluate()["eval_loss"] == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_class_of_ones_own_keeps_the_order_and_training_still_groups_by_length(tmp_path):
+    class Own(Trainer):
+        pass
+
+    trainer, rows = order_trainer("sequence classification", tmp_path, trainer_class=Own)
+    assert type(trainer) is Own
+    trainer.train_dataset = rows
+    in_training = [LENGTHS[i] for i in sum(trainer.get_train_dataloader().batch_sampler, [])]
+    assert in_training == sorted(LENGTHS, reverse=True)
+    for loader in (trainer.get_eval_dataloader(), trainer.get_test_dataloader(rows)):
+        assert sum(loader.batch_sampler, []) == list(range(len(rows)))
+
+
+def test_a_stream_without_a_length_is_read_as_it_comes(tmp_path):
+    trainer, rows = order_trainer("sequence classification", tmp_path)
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(rows)
+
+    assert np.allclose(trainer.predict(Stream()).predictions, trainer.predict(rows).predictions, atol=1e-6)
+
+
+def test_a_new_head_is_no_news_but_a_missing_body_is(tmp_path, caplog, monkeypatch):
+    import logging
+
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    body = BertModel(bert().config)
+    body.save_pretrained(tmp_path / "body")
+    loaded = train.load_with_new_head(AutoModelForSequenceClassification, tmp_path / "body", num_labels=3)
+    assert loaded.config.num_labels == 3 and not caplog.records
+    assert torch.equal(loaded.bert.embeddings.word_embeddings.weight, body.embeddings.word_embeddings.weight)
+    AutoModelForSequenceClassification.from_pretrained(tmp_path / "body")
+    assert "LOAD REPORT" in caplog.text  # what is left out above
+
+    caplog.clear()
+    kept = {name: weight for name, weight in body.state_dict().items() if "word_embeddings" not in name}
+    body.save_pretrained(tmp_path / "half", state_dict=kept)
+    train.load_with_new_head(AutoModelForSequenceClassification, tmp_path / "half")
+    assert "word_embeddings" in caplog.text
+    caplog.clear()
+    with pytest.raises(RuntimeError):
+        train.load_with_new_head(AutoModelForSequenceClassification, tmp_path / "body", intermediate_size=7)
+    assert "LOAD REPORT" in caplog.text
+    assert not logging.getLogger("transformers.modeling_utils").filters
 
 
 def test_same_seed_same_losses(tmp_path):
