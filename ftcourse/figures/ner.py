@@ -1,13 +1,15 @@
 """Lesson 5: labels on tokens, and kinds of errors."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import style
 from .style import BLUE, ORANGE, SKY, TINTS, VERMILION, YELLOW
 
 
-def show_alignment(tokens: Sequence[str], word_ids: Sequence[int | None], rows: dict[str, Sequence[str]]) -> None:
+def show_alignment(tokens: Sequence[str], word_ids: Sequence[int | None], rows: Mapping[str, Sequence[str]]) -> None:
     """Show which label each token gets, a column a token and a row a way to align, coloured by kind of name.
 
     Args:
@@ -31,11 +33,13 @@ def show_alignment(tokens: Sequence[str], word_ids: Sequence[int | None], rows: 
     axes.set_yticks([y + 0.5 for y in range(len(lines))], lines, fontsize=9)
     axes.xaxis.tick_top()
     axes.grid(False)
-    said = "; ".join(f"{name}: " + ", ".join(f"{t} {c}" for t, c in zip(tokens, cells)) for name, cells in rows.items())
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"{t} {c}" for t, c in zip(tokens, cells, strict=True)) for name, cells in rows.items()
+    )
     style.show(figure, f"The label of each token, in {len(rows)} ways. {said}.")
 
 
-def show_errors(errors: Sequence[dict[str, Any]], scores: dict[str, dict[str, float]]) -> None:
+def show_errors(errors: Sequence[Mapping[str, Any]], scores: Mapping[str, Mapping[str, float]]) -> None:
     """Show for each label how many entities were found exactly, and how the others went wrong.
 
     Args:
@@ -51,12 +55,14 @@ def show_errors(errors: Sequence[dict[str, Any]], scores: dict[str, dict[str, fl
         counts[kind] = [of_kind.count(label) for label in labels]
     figure, axes = plt.subplots(figsize=(8, 3))
     left = [0] * len(labels)
-    styles = zip((BLUE, SKY, YELLOW, ORANGE, VERMILION), ("", "//", "..", "xx", "\\\\"))
-    for (kind, values), (colour, hatch) in zip(counts.items(), styles):
+    styles = zip((BLUE, SKY, YELLOW, ORANGE, VERMILION), ("", "//", "..", "xx", "\\\\"), strict=True)
+    for (kind, values), (colour, hatch) in zip(counts.items(), styles, strict=True):
         axes.barh(labels, values, left=left, label=kind, color=colour, hatch=hatch, edgecolor="white")
-        left = [a + b for a, b in zip(left, values)]
+        left = [a + b for a, b in zip(left, values, strict=True)]
     axes.set(xlabel="entities: the true ones, and at the right end the spurious")
     axes.invert_yaxis()
     axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
-    said = "; ".join(f"{kind} {', '.join(f'{label} {n}' for label, n in zip(labels, v))}" for kind, v in counts.items())
+    said = "; ".join(
+        f"{kind} {', '.join(f'{label} {n}' for label, n in zip(labels, v, strict=True))}" for kind, v in counts.items()
+    )
     style.show(figure, f"Entities by label and kind of answer. {said}.")

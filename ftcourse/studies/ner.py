@@ -1,21 +1,21 @@
 """The studies of lesson 5: several seeds, and the same recipe with one thing changed."""
 
+from __future__ import annotations
+
+import os
 import tempfile
-from contextlib import nullcontext
-from unittest.mock import patch
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from .. import profiles, records
 
-# What a variant changes: the function of ftcourse.ner that aligns labels, or whether copies have other names.
-VARIANTS = {
-    "labels on all tokens": dict(align="align_all_tokens"),
-    "labels off by one": dict(align="align_off_by_one"),
-    "no other names": dict(other_names=False),
-    "capitals unmarked": {},  # a part of the lesson is replaced: see ner_variants
-}
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import Trainer
 
 
-def ner(seeds=(0, 1, 2), profile="local", folder=None):
+def ner(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None) -> None:
     """Fine-tune once a seed; test on the course's own sentences and on those by other hands, beside the look-up.
 
     Args:
@@ -28,31 +28,51 @@ def ner(seeds=(0, 1, 2), profile="local", folder=None):
         _run("ner", f"seed-{seed}", settings, seed, folder)
 
 
-def ner_variants(seeds=(0,), profile="local", folder=None):
-    """Put labels on all tokens, or one too early, repeat the sentences without other names, or don't mark capitals."""
+def ner_variants(
+    seeds: Sequence[int] = (0,), profile: str = "local", folder: str | os.PathLike[str] | None = None
+) -> None:
+    """Put labels on all tokens, or one too early, repeat the sentences without other names, or don't mark capitals.
+
+    Args:
+        seeds: one run each of every variant.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
     from .. import ner as lesson
 
+    variants: dict[str, dict[str, Any]] = {
+        "labels on all tokens": {"align": lesson.align_all_tokens},
+        "labels off by one": {"align": lesson.align_off_by_one},
+        "no other names": {"other_names": False},
+        "capitals unmarked": {"capitals": False},
+    }
     settings = profiles.load_profile("05", profile)
-    unmarked = patch.object(lesson, "mark_capitals", lambda encoded, *rest: encoded)
-    for variant, changes in VARIANTS.items():
+    for variant, changes in variants.items():
         for seed in seeds:
             run = f"{variant.replace(' ', '-')}-seed-{seed}"
-            with unmarked if variant == "capitals unmarked" else nullcontext():
-                _run("ner_variants", run, settings, seed, folder, variant=variant, **changes)
+            _run("ner_variants", run, settings, seed, folder, variant=variant, **changes)
 
 
-def _run(study, run, settings, seed, folder, *, variant=None, align="align_labels", other_names=True):
+def _run(
+    study: str,
+    run: str,
+    settings: SimpleNamespace,
+    seed: int,
+    folder: str | os.PathLike[str] | None,
+    *,
+    variant: str | None = None,
+    align: Callable[..., list[int]] | None = None,
+    other_names: bool = True,
+    capitals: bool = True,
+) -> None:
     """Do one run and write its record, unless it is there."""
     if records.is_done(study, run, folder):
         return
     from .. import ner as lesson
 
+    align = align or lesson.align_labels
     sizes = settings.num_train, settings.num_eval, settings.num_test
     dataset = lesson.load_entities(settings.data, settings.data_revision, *sizes, seed=seed)
-    tests = {
-        "": dataset["test"],
-        "out_of_domain_": lesson.load_out_of_domain(settings.out_of_domain, settings.num_out_of_domain),
-    }
     training = {
         "num_train_epochs": settings.num_train_epochs,
         "learning_rate": settings.learning_rate,
@@ -60,31 +80,44 @@ def _run(study, run, settings, seed, folder, *, variant=None, align="align_label
     }
     # Without other names a sentence is seen equally often: more epochs over fewer sentences.
     copies = settings.num_copies if other_names else 0
-    epochs = settings.num_train_epochs * (1 + settings.num_copies - copies)
+    training["num_train_epochs"] *= 1 + settings.num_copies - copies
     with tempfile.TemporaryDirectory() as output_dir, records.measure() as cost:
         trainer = lesson.fine_tune(
             dataset, settings.model, output_dir, seed=seed, num_copies=copies, max_length=settings.max_length,
-            align=getattr(lesson, align), revision=settings.model_revision, model_config=settings.model_config,
-            **{**training, "num_train_epochs": epochs},
+            align=align, capitals=capitals, revision=settings.model_revision, model_config=settings.model_config,
+            **training,
         )  # fmt: skip
-    model, tokenizer = trainer.model, trainer.processing_class
     known = lesson.collect_names(lesson.multiply(dataset["train"], copies, seed))
+    other = lesson.load_out_of_domain(settings.out_of_domain, settings.num_out_of_domain)
     metrics = {"seen_by_itself_f1": trainer.evaluate()["eval_f1"]}
-    for prefix, part in tests.items():
-        found = {}
-        for way in ("best_path", "likeliest"):
-            decode = getattr(lesson, way)
-            answers = lesson.predict_words(list(part["words"]), model, tokenizer, settings.max_length, decode=decode)
-            found[way] = lesson.score(part["tags"], [[tag for tag, _ in row] for row in answers])
-        metrics |= {f"{prefix}f1": found["best_path"]["all"]["f1"]}
-        metrics |= {f"{prefix}word_by_word_f1": found["likeliest"]["all"]["f1"]}
-        metrics |= {f"{prefix}{label}_f1": found["best_path"][label]["f1"] for label in lesson.LABELS}
-        looked_up = [lesson.look_up(words, known) for words in part["words"]]
-        metrics[f"{prefix}baseline_f1"] = lesson.score(part["tags"], looked_up)["all"]["f1"]
-    counts = {f"num_{side}": len(rows) for side, rows in dataset.items()} | {"num_copies": copies}
-    inputs = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data, "align": align}
-    inputs |= {"variant": variant} if variant else {}
-    inputs |= {**counts, **training, "num_train_epochs": epochs}
+    for prefix, part in (("", dataset["test"]), ("out_of_domain_", other)):
+        found = _test(part, trainer, known, settings.max_length, capitals)
+        metrics |= {f"{prefix}{name}": value for name, value in found.items()}
+    inputs = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data}
+    inputs |= {"align": align.__name__} | ({"variant": variant} if variant else {})
+    inputs |= {f"num_{split}": len(rows) for split, rows in dataset.items()} | {"num_copies": copies, **training}
     records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
-    own, other = metrics["f1"], metrics["out_of_domain_f1"]
-    print(f"{study}/{run}: F1 {own:.4f}, out of domain {other:.4f} in {cost['seconds']:.0f} s", flush=True)
+    print(
+        f"{study}/{run}: F1 {metrics['f1']:.4f}, out of domain {metrics['out_of_domain_f1']:.4f} "
+        f"in {cost['seconds']:.0f} s",
+        flush=True,
+    )
+
+
+def _test(
+    part: Dataset, trainer: Trainer, known: dict[tuple[str, ...], str], max_length: int, capitals: bool
+) -> dict[str, float]:
+    """Return F1 on a data set: of both ways to decode, of each label, and of looking the names up."""
+    from .. import ner as lesson
+
+    def score(decode: Callable[..., list[str]]) -> dict[str, dict[str, float]]:
+        answers = lesson.predict_words(
+            list(part["words"]), trainer.model, trainer.processing_class, max_length, decode=decode, capitals=capitals
+        )
+        return lesson.score(part["tags"], [[tag for tag, _ in row] for row in answers])
+
+    together = score(lesson.best_path)
+    found = {"f1": together["all"]["f1"], "word_by_word_f1": score(lesson.likeliest)["all"]["f1"]}
+    found |= {f"{label}_f1": together[label]["f1"] for label in lesson.LABELS}
+    looked_up = [lesson.look_up(words, known) for words in part["words"]]
+    return found | {"baseline_f1": lesson.score(part["tags"], looked_up)["all"]["f1"]}
