@@ -153,8 +153,8 @@ def read_disfl_qa() -> Dataset:
     """Read the questions of Disfl-QA from the asset ``bigbench-tasks``, and find the offsets of their answers.
 
     Returns:
-        A `datasets.Dataset` with the columns of `FEATURES`. Unanswerable questions have no answers; questions whose
-        answer isn't in the text as whole words are left out.
+        A `datasets.Dataset` with the columns of `FEATURES`. Unanswerable questions have no answers; questions that are
+        empty or whose answer isn't in the text as whole words are left out.
     """
     # The file begins with a canary, a string that marks benchmark data. It stays in the cache with the questions.
     with open(assets.fetch("bigbench-tasks") / "disfl_qa.json", encoding="utf-8") as file:
