@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import hub_mirror
+import hub_repositories
 import pytest
 import torch
 
@@ -72,7 +73,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory):
     root = tmp_path_factory.mktemp("hub")
-    hub_mirror.write_repositories(root)
+    hub_repositories.write_repositories(root)
     with hub_mirror.serve(root) as mirror:
         yield mirror
 
@@ -83,7 +84,7 @@ def torch_home(tmp_path_factory):
     home = tmp_path_factory.mktemp("torch")
     for settings in (lesson["full"] for lesson in LESSONS.values()):
         if settings.get("weights"):
-            hub_mirror.write_torchvision_weights(home, settings["model"], settings["weights"])
+            hub_repositories.write_torchvision_weights(home, settings["model"], settings["weights"])
     yield home
     shutil.rmtree(home)  # 100 MB, which pytest would keep
 
@@ -141,7 +142,7 @@ def test_lesson_1_trains_on_the_hubs_photographs_with_named_weights(mirror, torc
     mirror.requests.clear()
     loaded = json.loads(run(["-c", PHOTOS], mirror, tmp_path, torch_home).splitlines()[-1])
     assert loaded["rows"] == {"train": 30, "validation": 10, "test": 10} and loaded["images"] == 50
-    assert loaded["columns"] == ["image", "label"] and loaded["labels"] == hub_mirror.CIFAR10
+    assert loaded["columns"] == ["image", "label"] and loaded["labels"] == hub_repositories.CIFAR10
     assert loaded["targets"] == list(range(10)) and loaded["features"] == [10, 2048]
     assert loaded["scale"] == [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
     (path,) = (torch_home / "hub" / "checkpoints").glob("resnet50-*.pth")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import style
 from .style import BLACK, BLUE, GREEN, SKY, VERMILION
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
-def show_windows(windows: Sequence[tuple[int, int]], answers: dict[str, Sequence[Any]], length: int) -> None:
+def show_windows(windows: Sequence[tuple[int, int]], answers: Mapping[str, Any], length: int) -> None:
     """Show how windows lie over a text, each a bar, with the places of the answer.
 
     Args:
@@ -23,7 +24,8 @@ def show_windows(windows: Sequence[tuple[int, int]], answers: dict[str, Sequence
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 0.9 + 0.32 * len(windows)))
-    places = [(start, start + len(text)) for text, start in zip(answers["text"], answers["answer_start"])]
+    pairs = zip(answers["text"], answers["answer_start"], strict=True)
+    places = [(start, start + len(text)) for text, start in pairs]
     names = [f"window {number}" for number in range(1, len(windows) + 1)]
     axes.barh(
         names, [end - start for start, end in windows], left=[start for start, _ in windows], color=SKY, height=0.6
@@ -41,13 +43,13 @@ def show_windows(windows: Sequence[tuple[int, int]], answers: dict[str, Sequence
     )
 
 
-def show_span_chances(tokens: Sequence[str], starts: Sequence[float], ends: Sequence[float]) -> None:
+def show_span_chances(tokens: Sequence[str], starts: np.ndarray, ends: np.ndarray) -> None:
     """Show the probability of each token of a text to be the start and the end of the answer.
 
     Args:
         tokens: list of strings.
-        starts: probability of each token to be the first of the answer.
-        ends: probability of each token to be the last of the answer.
+        starts: array of shape (tokens,), the probability of each token to be the first of the answer.
+        ends: array of shape (tokens,), the probability of each token to be the last of the answer.
     """
     import matplotlib.pyplot as plt
     import numpy as np
@@ -64,8 +66,11 @@ def show_span_chances(tokens: Sequence[str], starts: Sequence[float], ends: Sequ
     axes.set(xlabel="token of the text", ylabel="probability (%)\nend | start", xlim=(-1, len(tokens)))
     axes.axhline(0, color=BLACK, linewidth=0.6)
     axes.legend()
-    style.show(figure, f"Probability of {len(tokens)} tokens to be the start, upwards, and the end, downwards. The likeliest "
-                 f"three of each: {'; '.join(said)}.")  # fmt: skip
+    style.show(
+        figure,
+        f"Probability of {len(tokens)} tokens to be the start, upwards, and the end, downwards. "
+        f"The likeliest three of each: {'; '.join(said)}.",
+    )
 
 
 def show_thresholds(sweep: pd.DataFrame, chosen: float) -> None:
@@ -81,7 +86,8 @@ def show_thresholds(sweep: pd.DataFrame, chosen: float) -> None:
     figure, axes = plt.subplots()
     finite = sweep[np.isfinite(sweep["threshold"])]
     kinds = [name for name in ("all", "answerable", "unanswerable") if sweep[name].notna().all()]
-    for name, colour, line in zip(kinds, (BLACK, BLUE, VERMILION), ("-", "--", ":")):
+    lines = zip((BLACK, BLUE, VERMILION), ("-", "--", ":"), strict=True)
+    for name, (colour, line) in zip(kinds, lines, strict=False):  # fewer, where all or no question has an answer
         axes.plot(finite["threshold"], 100 * finite[name], line, color=colour, label=name, drawstyle="steps-post")
     if np.isfinite(chosen):
         axes.axvline(chosen, color=GREEN, label="chosen")
