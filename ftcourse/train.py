@@ -99,7 +99,7 @@ def training_arguments(output_dir, **overrides):
     return TrainingArguments(output_dir=str(output_dir), **arguments)
 
 
-def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **trainer_arguments):
+def build_trainer(model, args, *, trainer_class=None, tensorboard_dir=None, callbacks=None, **trainer_arguments):
     """Return a ``transformers.Trainer`` whose loss is right under gradient accumulation.
 
     BERT's and DistilBERT's classification heads accept ``num_items_in_batch`` and ignore it (transformers issue
@@ -109,6 +109,7 @@ def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **traine
     Args:
         model: any transformers model.
         args: ``TrainingArguments``, for example from `training_arguments`.
+        trainer_class: a subclass of ``Trainer`` to build; None for the Trainer itself.
         tensorboard_dir: folder to write TensorBoard logs to; None writes none.
         callbacks: further ``TrainerCallback`` objects.
         **trainer_arguments: `train_dataset`, `eval_dataset`, `processing_class`, `compute_metrics` and so on.
@@ -123,7 +124,7 @@ def build_trainer(model, args, *, tensorboard_dir=None, callbacks=None, **traine
         from torch.utils.tensorboard import SummaryWriter
 
         callbacks.append(TensorBoardCallback(SummaryWriter(str(tensorboard_dir))))
-    return Trainer(model=model, args=args, callbacks=callbacks, **trainer_arguments)
+    return (trainer_class or Trainer)(model=model, args=args, callbacks=callbacks, **trainer_arguments)
 
 
 def _ignores_num_items(model):
