@@ -190,7 +190,7 @@ def test_the_loss_on_labels_alone_is_the_usual_loss_with_the_same_gradients(tiny
 
 
 def right_and_all(model, rows):
-    """Count directly: each dialogue alone, through the whole model, without padding."""
+    """Count directly: each row alone, through the whole model, without padding."""
     counts = np.zeros(2, dtype=int)
     for row in rows:
         with torch.inference_mode():
@@ -200,75 +200,87 @@ def right_and_all(model, rows):
     return counts
 
 
-class KeepLogs(TrainerCallback):
-    """Keeps what reaches a callback."""
+def half_right(model, shares):
+    """Return a row for each share: random tokens, of which so many are the model's likeliest."""
+    rng, rows = np.random.default_rng(0), []
+    for number, share in enumerate(shares):
+        ids = rng.integers(100, 1000, 3).tolist()
+        for _ in range(12 + number):  # of unequal lengths
+            with torch.inference_mode():
+                likeliest = int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
+            ids.append(likeliest if rng.random() < share else int(rng.integers(100, 1000)))
+        rows.append({"input_ids": ids, "labels": [lora.IGNORED] * 3 + ids[3:]})
+    return Dataset.from_list(rows)
 
-    def __init__(self):
-        self.logs = []
+
+class KeepLogs(TrainerCallback):
+    """Keeps what reaches a callback, and interrupts the training after a step if one is named."""
+
+    def __init__(self, stop_after=None):
+        self.logs, self.stop_after = [], stop_after
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        self.logs.append({**logs, "step": state.global_step})
+        self.logs.append(dict(logs))
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.stop_after:
+            self.stop_after = None
+            raise KeyboardInterrupt
 
 
-@pytest.fixture
-def taught(tiny, chats, tmp_path):
-    """The folder of an adapter with which the tiny model gets some tokens right."""
-    trainer = lora.fine_tune(chats, tiny, tmp_path, r=4, max_steps=60, **{**SMALL, "learning_rate": 5e-2})
-    trainer.model.save_pretrained(tmp_path / "taught")
-    return str(tmp_path / "taught")
+def chat_trainer(tiny, tokenizer, folder, callback, **options):
+    """A ChatTrainer that changes nothing, on rows of which the second half is harder."""
+    model = lora.load_base(tiny, "full")
+    options = {**SMALL, "learning_rate": 0.0, "train_sampling_strategy": "sequential", "max_steps": 4, **options}
+    return lora.train.build_trainer(
+        model,
+        lora.train.training_arguments(folder, **options),
+        trainer_class=lora.ChatTrainer,
+        callbacks=[callback],
+        data_collator=DataCollatorForSeq2Seq(tokenizer),
+        train_dataset=half_right(model, [0.9] * 4 + [0.3] * 4),
+        eval_dataset=half_right(model, [0.5] * 4),
+    )
 
 
 @pytest.mark.parametrize("logging_steps", [1, 2])
-def test_token_accuracy_equals_a_direct_count(tiny, taught, chats, tmp_path, tokenizer, logging_steps):
-    keep, options = KeepLogs(), {**SMALL, "learning_rate": 0.0, "logging_steps": logging_steps}
-    trainer = lora.fine_tune(
-        chats,
+def test_token_accuracy_equals_a_direct_count(tiny, tmp_path, tokenizer, logging_steps):
+    keep = KeepLogs()
+    trainer = chat_trainer(
         tiny,
+        tokenizer,
         tmp_path,
-        adapter=taught,
-        callbacks=[keep],
-        train_sampling_strategy="sequential",
-        gradient_accumulation_steps=2,  # of 2 dialogues each: two steps see all eight
-        max_steps=4,
+        keep,
+        logging_steps=logging_steps,
+        gradient_accumulation_steps=2,  # of 2 rows each: two steps see all eight
         eval_strategy="steps",
         eval_steps=1,  # evaluating between two logs leaves the counts of training alone
         per_device_eval_batch_size=3,
-        **options,
     )
-    rows = lora.tokenize_chats(chats["train"], tokenizer)
+    trainer.train()
+    rows, history = trainer.train_dataset, trainer.state.log_history
     halves = [right_and_all(trainer.model, rows.select(range(start, start + 4))) for start in (0, 4)]
-    shares = [right / total for right, total in halves]
-    right, total = sum(halves)
-    assert 0 < shares[0] < 1 and abs(shares[0] - shares[1]) > 0.01, "the two halves must differ to show a reset"
-    expected = shares * 2 if logging_steps == 1 else [right / total] * 2
-    logged = [row["mean_token_accuracy"] for row in trainer.state.log_history if "loss" in row]
-    assert logged == pytest.approx(expected)
+    shares, whole = [right / total for right, total in halves], sum(halves)
+    assert shares[0] > shares[1] + 0.2 > 0.2, "the halves must differ to show that counting begins anew"
+    logged = [row["mean_token_accuracy"] for row in history if "loss" in row]
+    assert logged == pytest.approx(shares * 2 if logging_steps == 1 else [whole[0] / whole[1]] * 2)
     assert [row["mean_token_accuracy"] for row in keep.logs if "loss" in row] == logged
 
-    right, total = right_and_all(trainer.model, lora.tokenize_chats(chats["validation"], tokenizer))
-    evaluated = [row["eval_mean_token_accuracy"] for row in trainer.state.log_history if "eval_loss" in row]
+    right, total = right_and_all(trainer.model, trainer.eval_dataset)
+    evaluated = [row["eval_mean_token_accuracy"] for row in history if "eval_loss" in row]
     assert evaluated == pytest.approx([right / total] * 4) and 0 < right < total
     assert [row["eval_mean_token_accuracy"] for row in keep.logs if "eval_loss" in row] == evaluated
+    assert trainer.predict(rows).metrics["test_mean_token_accuracy"] == pytest.approx(whole[0] / whole[1])
     assert trainer.evaluate()["eval_mean_token_accuracy"] == evaluated[0]
-    assert trainer.predict(rows).metrics["test_mean_token_accuracy"] == pytest.approx(sum(halves)[0] / sum(halves)[1])
-    assert trainer.evaluate()["eval_mean_token_accuracy"] == evaluated[0]
 
 
-def test_what_an_interrupted_run_has_counted_is_dropped(tiny, taught, chats, tmp_path):
-    class Interrupt(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            if state.global_step == 3 and not state.log_history:
-                raise KeyboardInterrupt
-
-    options = {**SMALL, "learning_rate": 0.0, "logging_steps": 4, "max_steps": 4}
-    trainer = lora.fine_tune(chats, tiny, tmp_path, adapter=taught, **options)
-    whole = trainer.state.log_history[0]["mean_token_accuracy"]
-    trainer.add_callback(Interrupt())
+def test_what_an_interrupted_run_has_counted_is_dropped(tiny, tmp_path, tokenizer):
+    trainer = chat_trainer(tiny, tokenizer, tmp_path, KeepLogs(stop_after=1), logging_steps=4)
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
-    trainer.pop_callback(Interrupt)
     trainer.train()
-    assert trainer.state.log_history[0]["mean_token_accuracy"] == pytest.approx(whole)
+    right, total = right_and_all(trainer.model, trainer.train_dataset)
+    assert trainer.state.log_history[0]["mean_token_accuracy"] == pytest.approx(right / total)
 
 
 def test_held_out_loss_is_the_mean_over_tokens_whatever_the_batches(tiny, tokenizer, chats):
