@@ -41,7 +41,11 @@ class LoRALinear(torch.nn.Module):
         torch.nn.init.kaiming_uniform_(self.A, a=5**0.5)
 
     def forward(self, x):
-        """Return what the layer and the addition make of ``x``, shape (..., base.out_features)."""
+        """Return what the layer and the addition make of an input, shape (..., base.out_features).
+
+        Args:
+            x: float tensor of shape (..., base.in_features).
+        """
         return self.base(x) + x @ self.A.T @ self.B.T * self.scaling
 
     @torch.no_grad()
@@ -230,14 +234,30 @@ class ChatTrainer(TokenAccuracyTrainer):
     """A Trainer whose output layer is computed only where there are labels; it also logs the token accuracy."""
 
     def training_step(self, model, *args, **kwargs):
-        """Take a step as the Trainer does, but let the adapters compute in bfloat16 where that is fast."""
+        """Take a step as the Trainer does, but let the adapters compute in bfloat16 where that is fast.
+
+        Args:
+            model: to train, wrapped where the Trainer wraps it.
+            *args: further arguments of the Trainer's method.
+            **kwargs: the same, by name.
+        """
         from peft.helpers import disable_input_dtype_casting
 
         with disable_input_dtype_casting(model, active=train.has_bfloat16()):
             return super().training_step(model, *args, **kwargs)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Return the loss of a batch as `labelled_loss` does, and count the tokens that are right."""
+        """Compute the loss of a batch by `labelled_loss`, and count the tokens that are right.
+
+        Args:
+            model: to train or to evaluate.
+            inputs: a batch: input_ids, attention_mask and labels.
+            return_outputs: also return the outputs, of which there are none.
+            num_items_in_batch: labels of all batches of the step; None divides by those of this batch.
+
+        Returns:
+            The loss, or the loss and an empty dictionary.
+        """
         if model is not self.accelerator.unwrap_model(model):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss, counts = labelled_loss(model, **inputs, num_items_in_batch=num_items_in_batch, return_counts=True)

@@ -29,18 +29,38 @@ class TokenAccuracyTrainer(Trainer):
         self._counts[model.training] = self._counts.get(model.training, 0) + counts
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train as the Trainer does; what an interrupted run has counted is dropped."""
+        """Train as the Trainer does; what an interrupted run has counted is dropped.
+
+        Args:
+            *args: positional arguments of the Trainer's method.
+            **kwargs: named ones.
+        """
         self._counts.clear()
         return super().train(*args, **kwargs)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Log as the Trainer does, with the token accuracy beside the loss."""
+        """Log as the Trainer does, with the token accuracy beside the loss.
+
+        Args:
+            logs: names and values; those with a loss of training get the token accuracy as well.
+            *args: further arguments of the Trainer's method.
+            **kwargs: the same, by name.
+        """
         if "loss" in logs:
             logs |= self._pop(training=True)
         super().log(logs, *args, **kwargs)
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
-        """Evaluate as the Trainer does, with the token accuracy among the metrics."""
+        """Evaluate as the Trainer does, with the token accuracy among the metrics.
+
+        Args:
+            *args: further arguments of the Trainer's method.
+            metric_key_prefix: what the metrics' names begin with.
+            **kwargs: further arguments, by name.
+
+        Returns:
+            The output of the Trainer's method.
+        """
         self._counts.pop(False, None)
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
         output.metrics.update(self._pop(training=False, prefix=f"{metric_key_prefix}_"))
