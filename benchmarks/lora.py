@@ -1,4 +1,4 @@
-"""Time lesson 4's training against TRL's SFTTrainer, on the same model, dialogues, rank, dtype and batch, without packing.
+"""Time lesson 4's training against TRL's SFTTrainer, without packing: same model, dialogues, rank, dtype and batch.
 
     pip install -e ".[benchmark]"
     python benchmarks/lora.py                 about ten minutes on two cores
@@ -13,6 +13,7 @@ Each turn trains on all dialogues once, so that both meet the same lengths. Reco
 import argparse
 import statistics
 import tempfile
+from typing import Any
 
 from datasets import DatasetDict
 from peft import LoraConfig
@@ -20,18 +21,27 @@ from timing import StepTimes, ratios
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ftcourse import lora, records, train
+from ftcourse.files import model_path
 from ftcourse.profiles import load_profile
 
 SETTINGS = load_profile("04", "local")
 BATCH_SIZE = SETTINGS.training["per_device_train_batch_size"]
-COMMON = dict(
-    num_train_epochs=1, per_device_train_batch_size=BATCH_SIZE, learning_rate=SETTINGS.training["learning_rate"],
-    weight_decay=0.0, seed=0, disable_tqdm=True,
-)  # fmt: skip
+COMMON: dict[str, Any] = dict(
+    num_train_epochs=1,
+    per_device_train_batch_size=BATCH_SIZE,
+    learning_rate=SETTINGS.training["learning_rate"],
+    weight_decay=0.0,
+    seed=0,
+    disable_tqdm=True,
+)
 
 
-def time_ours(chats):
-    """Train with `ftcourse.lora.fine_tune`; return the seconds of each step but the first, which warms up."""
+def time_ours(chats: DatasetDict) -> list[float]:
+    """Train with `ftcourse.lora.fine_tune`; return the seconds of each step but the first, which warms up.
+
+    Args:
+        chats: with the split train, column messages.
+    """
     times = StepTimes()
     with tempfile.TemporaryDirectory() as folder:
         lora.fine_tune(
@@ -40,26 +50,42 @@ def time_ours(chats):
     return times.seconds[1:]
 
 
-def time_trl(chats):
-    """Train with TRL's SFTTrainer; return the seconds of each step but the first."""
+def time_trl(chats: DatasetDict) -> list[float]:
+    """Train with TRL's SFTTrainer; return the seconds of each step but the first.
+
+    Args:
+        chats: with the split train, column messages.
+    """
     from trl import SFTConfig, SFTTrainer
 
     train.seed_everything(0)
-    times, path = StepTimes(), lora.model_path(SETTINGS.model)
+    times, path = StepTimes(), model_path(SETTINGS.model)
     adapters = LoraConfig(task_type="CAUSAL_LM", target_modules=list(lora.TARGETS), **SETTINGS.lora)
     with tempfile.TemporaryDirectory() as folder:
         args = SFTConfig(
-            folder, max_length=SETTINGS.max_length, packing=False, gradient_checkpointing=False, bf16=train.has_bfloat16(),
-            use_cpu=train.choose_device() == "cpu", report_to="none", save_strategy="no", **COMMON,
-        )  # fmt: skip
+            folder,
+            max_length=SETTINGS.max_length,
+            packing=False,
+            gradient_checkpointing=False,
+            bf16=train.has_bfloat16(),
+            use_cpu=train.choose_device() == "cpu",
+            report_to="none",
+            save_strategy="no",
+            **COMMON,
+        )
         SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(path, dtype=train.choose_dtype()), args=args, peft_config=adapters,
-            train_dataset=chats["train"], processing_class=AutoTokenizer.from_pretrained(path), callbacks=[times],
-        ).train()  # fmt: skip
+            model=AutoModelForCausalLM.from_pretrained(path, dtype=train.choose_dtype()),
+            args=args,
+            peft_config=adapters,
+            train_dataset=chats["train"],
+            processing_class=AutoTokenizer.from_pretrained(path),
+            callbacks=[times],
+        ).train()
     return times.seconds[1:]
 
 
-def main():
+def main() -> None:
+    """Time both in turn and write the record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="turns of both")
     repeats = parser.parse_args().repeats

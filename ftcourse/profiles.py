@@ -221,6 +221,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_answers=4,
             training=dict(max_steps=4, learning_rate=2e-3, per_device_train_batch_size=4, logging_steps=1),
             qlora_steps=2,
+            sweep={},
         ),
         "local": dict(
             _DIALOGUES,
@@ -237,6 +238,8 @@ LESSONS: dict[str, dict[str, Any]] = {
                 per_device_eval_batch_size=8,
             ),
             qlora_steps=20,
+            # What the short runs of the study lora_sweep have otherwise, a size or an argument of TrainingArguments.
+            sweep=dict(num_train=120, num_eval=46, num_train_epochs=2),
         ),
         "full": dict(
             model="meta-llama/Llama-2-7b-chat-hf",  # gated: accept its licence on the hub and log in first
@@ -259,6 +262,7 @@ LESSONS: dict[str, dict[str, Any]] = {
                 activation_checkpointing=True,
             ),
             qlora_steps=50,
+            sweep={},
         ),
     },
     "05_ner": {

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tiny_llama"]  # a fixture
+
 OFFLINE = Path(__file__).parent / "offline"
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
 # What tests need beside the lessons' assets: support_chats.jsonl is counted with this model's tokenizer.

@@ -1,5 +1,6 @@
 """Lesson 4's helpers: LoRA as peft has it, labels that decode to the answers, a loss that leaves nothing out."""
 
+import importlib
 import json
 
 import numpy as np
@@ -9,11 +10,11 @@ from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel, get_peft_model
-from tiny_llama import tiny_llama  # noqa: F401
-from transformers import AutoConfig, AutoTokenizer, DataCollatorForSeq2Seq, LlamaConfig
+from transformers import AutoConfig, AutoTokenizer, DataCollatorForSeq2Seq, LlamaConfig, TrainerCallback
 
-from ftcourse import lora, records, studies
+from ftcourse import dialogues, lora, records, studies
 from ftcourse.errors import CourseError
+from ftcourse.files import DATA, model_path
 
 SYSTEM = {"role": "system", "content": "You help."}
 SMALL = dict(per_device_train_batch_size=2, learning_rate=1e-2, weight_decay=0.0, logging_steps=1, disable_tqdm=True)
@@ -26,11 +27,11 @@ def dialogue(*turns):
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return AutoTokenizer.from_pretrained(lora.model_path("smollm2-135m-instruct"))
+    return AutoTokenizer.from_pretrained(model_path("smollm2-135m-instruct"))
 
 
 @pytest.fixture
-def tiny(tiny_llama, monkeypatch):  # noqa: F811
+def tiny(tiny_llama, monkeypatch):
     """The tiny Llama in place of any asset, computed in float32, so that equal means equal."""
     monkeypatch.setattr(lora, "model_path", lambda name: str(tiny_llama))
     monkeypatch.setattr(lora.train, "has_bfloat16", lambda: False)
@@ -40,7 +41,7 @@ def tiny(tiny_llama, monkeypatch):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def chats():
-    some = lora.read_chats(lora.DATA / "support_chats.jsonl")
+    some = dialogues.read_chats(DATA / "support_chats.jsonl")
     return DatasetDict(train=some.select(range(8)), validation=some.select(range(8, 12)))
 
 
@@ -85,7 +86,7 @@ def test_a_fresh_layer_changes_nothing_to_the_last_bit():
 def learned_text(row, tokenizer):
     """The pieces of text that have labels, joined where they are neighbours."""
     pieces, open_piece = [], False
-    for token, label in zip(row["input_ids"], row["labels"]):
+    for token, label in zip(row["input_ids"], row["labels"], strict=True):
         assert label in (token, lora.IGNORED)
         if label != lora.IGNORED:
             pieces = [*pieces[:-1], [*pieces[-1], token]] if open_piece else [*pieces, [token]]
@@ -95,7 +96,7 @@ def learned_text(row, tokenizer):
 
 def test_labels_decode_to_the_answers_in_every_dialogue(tokenizer):
     for name in ("support_chats.jsonl", "support_chats_held_out.jsonl"):
-        for messages in lora.read_chats(lora.DATA / name)["messages"]:
+        for messages in dialogues.read_chats(DATA / name)["messages"]:
             answers = [m["content"] + "<|im_end|>" for m in messages if m["role"] == "assistant"]
             assert learned_text(lora.encode_chat(messages, tokenizer), tokenizer) == answers
 
@@ -146,14 +147,22 @@ def test_a_faulty_file_is_named_with_its_line(tmp_path, line, message):
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps({"messages": dialogue("Hi", "Hello")}) + "\n" + line + "\n", encoding="utf-8")
     with pytest.raises(CourseError, match=f"mine.jsonl: {message}"):
-        lora.read_chats(path)
+        dialogues.read_chats(path)
     path.write_text(json.dumps({"messages": dialogue("Hi", "Hello")}) + "\n", encoding="utf-8")
-    assert lora.read_chats(path)["messages"][0][2]["content"] == "Hello"
+    assert dialogues.read_chats(path)["messages"][0][2]["content"] == "Hello"
 
 
-def test_sides_share_no_dialogue():
-    sides = lora.load_chats(num_eval=20, seed=3)
-    texts = {name: {json.dumps(messages) for messages in rows["messages"]} for name, rows in sides.items()}
+def test_a_file_of_ones_own_has_no_test_split(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    lines = [json.dumps({"messages": dialogue(f"Room {number}?", "Upstairs.")}) for number in range(6)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    splits = dialogues.load_chats(path, num_train=3, num_eval=2)
+    assert {name: len(rows) for name, rows in splits.items()} == {"train": 3, "validation": 2}
+
+
+def test_splits_share_no_dialogue():
+    splits = dialogues.load_chats(num_eval=20, seed=3)
+    texts = {name: {json.dumps(messages) for messages in rows["messages"]} for name, rows in splits.items()}
     assert {name: len(found) for name, found in texts.items()} == {"train": 286, "validation": 20, "test": 78}
     assert not texts["train"] & texts["validation"] and not texts["train"] & texts["test"]
 
@@ -175,6 +184,103 @@ def test_the_loss_on_labels_alone_is_the_usual_loss_with_the_same_gradients(tiny
         torch.testing.assert_close(ours, usual, atol=1e-6, rtol=1e-4)
     assert torch.isclose(lora.labelled_loss(model, **batch, num_items_in_batch=torch.tensor(10)) * 10,
                          lora.labelled_loss(model, **batch) * (batch["labels"][:, 1:] != -100).sum())  # fmt: skip
+    loss, counts = lora.labelled_loss(model, **batch, return_counts=True)
+    assert torch.equal(loss, lora.labelled_loss(model, **batch))
+    assert counts.tolist() == right_and_all(model, [tokenized[i] for i in range(4)]).tolist()
+
+
+def right_and_all(model, rows):
+    """Count directly: each row alone, through the whole model, without padding."""
+    counts = np.zeros(2, dtype=int)
+    for row in rows:
+        with torch.inference_mode():
+            likeliest = model(input_ids=torch.tensor([row["input_ids"]])).logits[0].argmax(-1)
+        pairs = zip(row["labels"][1:], likeliest.tolist(), strict=False)  # the last position predicts nothing
+        counts += np.sum([(label == token, 1) for label, token in pairs if label != lora.IGNORED], axis=0)
+    return counts
+
+
+def half_right(model, shares):
+    """Return a row for each share: random tokens, of which so many are the model's likeliest."""
+    rng, rows = np.random.default_rng(0), []
+    for number, share in enumerate(shares):
+        ids = rng.integers(100, 1000, 3).tolist()
+        for _ in range(12 + number):  # of unequal lengths
+            with torch.inference_mode():
+                likeliest = int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
+            ids.append(likeliest if rng.random() < share else int(rng.integers(100, 1000)))
+        rows.append({"input_ids": ids, "labels": [lora.IGNORED] * 3 + ids[3:]})
+    return Dataset.from_list(rows)
+
+
+class KeepLogs(TrainerCallback):
+    """Keeps what reaches a callback, and interrupts the training after a step if one is named."""
+
+    def __init__(self, stop_after=None):
+        self.logs, self.stop_after = [], stop_after
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        self.logs.append(dict(logs))
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.stop_after:
+            self.stop_after = None
+            raise KeyboardInterrupt
+
+
+def chat_trainer(tiny, tokenizer, folder, callback, **options):
+    """A ChatTrainer that changes nothing, on rows of which the second half is harder."""
+    model = lora.load_base(tiny, "full")
+    options = {**SMALL, "learning_rate": 0.0, "train_sampling_strategy": "sequential", "max_steps": 4, **options}
+    return lora.train.build_trainer(
+        model,
+        lora.train.training_arguments(folder, **options),
+        trainer_class=lora.ChatTrainer,
+        callbacks=[callback],
+        data_collator=DataCollatorForSeq2Seq(tokenizer),
+        train_dataset=half_right(model, [0.9] * 4 + [0.3] * 4),
+        eval_dataset=half_right(model, [0.5] * 4),
+    )
+
+
+@pytest.mark.parametrize("logging_steps", [1, 2])
+def test_token_accuracy_equals_a_direct_count(tiny, tmp_path, tokenizer, logging_steps):
+    keep = KeepLogs()
+    trainer = chat_trainer(
+        tiny,
+        tokenizer,
+        tmp_path,
+        keep,
+        logging_steps=logging_steps,
+        gradient_accumulation_steps=2,  # of 2 rows each: two steps see all eight
+        eval_strategy="steps",
+        eval_steps=1,  # evaluating between two logs leaves the counts of training alone
+        per_device_eval_batch_size=3,
+    )
+    trainer.train()
+    rows, history = trainer.train_dataset, trainer.state.log_history
+    halves = [right_and_all(trainer.model, rows.select(range(start, start + 4))) for start in (0, 4)]
+    shares, whole = [right / total for right, total in halves], sum(halves)
+    assert shares[0] > shares[1] + 0.2 > 0.2, "the halves must differ to show that counting begins anew"
+    logged = [row["mean_token_accuracy"] for row in history if "loss" in row]
+    assert logged == pytest.approx(shares * 2 if logging_steps == 1 else [whole[0] / whole[1]] * 2)
+    assert [row["mean_token_accuracy"] for row in keep.logs if "loss" in row] == logged
+
+    right, total = right_and_all(trainer.model, trainer.eval_dataset)
+    evaluated = [row["eval_mean_token_accuracy"] for row in history if "eval_loss" in row]
+    assert evaluated == pytest.approx([right / total] * 4) and 0 < right < total
+    assert [row["eval_mean_token_accuracy"] for row in keep.logs if "eval_loss" in row] == evaluated
+    assert trainer.predict(rows).metrics["test_mean_token_accuracy"] == pytest.approx(whole[0] / whole[1])
+    assert trainer.evaluate()["eval_mean_token_accuracy"] == evaluated[0]
+
+
+def test_what_an_interrupted_run_has_counted_is_dropped(tiny, tmp_path, tokenizer):
+    trainer = chat_trainer(tiny, tokenizer, tmp_path, KeepLogs(stop_after=1), logging_steps=4)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    trainer.train()
+    right, total = right_and_all(trainer.model, trainer.train_dataset)
+    assert trainer.state.log_history[0]["mean_token_accuracy"] == pytest.approx(right / total)
 
 
 def test_held_out_loss_is_the_mean_over_tokens_whatever_the_batches(tiny, tokenizer, chats):
@@ -300,25 +406,25 @@ def test_quantisation_without_bitsandbytes_says_what_to_do(monkeypatch):
 
 
 def test_true_answers_are_all_right_and_silence_is_not():
-    held_out = lora.read_chats(lora.DATA / "support_chats_held_out.jsonl")["messages"]
+    held_out = dialogues.read_chats(DATA / "support_chats_held_out.jsonl")["messages"]
     truth = [messages[-1]["content"] for messages in held_out]
-    judged = lora.judge_answers(truth)
+    judged = dialogues.judge_answers(truth)
     assert judged["facts_right"] == 1 and judged["signed"] == 1 and len(judged["facts"]) == 82
-    assert lora.judge_answers(["I don't know."] * len(truth)) | {"facts": 0} == {
+    assert dialogues.judge_answers(["I don't know."] * len(truth)) | {"facts": 0} == {
         "facts_right": 0,
         "signed": 0,
         "facts": 0,
     }
-    some = lora.judge_answers(truth[:10])
+    some = dialogues.judge_answers(truth[:10])
     assert {number for _, number, _ in some["facts"]} <= set(range(10)) and some["facts_right"] == 1
-    assert lora.facts_repeated(truth, truth) == 1 and lora.facts_repeated([""] * len(truth), truth) == 0
+    assert dialogues.facts_repeated(truth, truth) == 1 and dialogues.facts_repeated([""] * len(truth), truth) == 0
 
 
 def test_general_questions_are_judged_by_their_patterns(monkeypatch):
     said = {"What is the capital of France?": "It is Paris.", "What is 2 plus 2?": "5.\nWarmly, Brindlewick"}
     monkeypatch.setattr(lora, "generate_answers", lambda model, tokenizer, conversations, *_: [
         said.get(messages[0]["content"], "No idea.") for messages in conversations])  # fmt: skip
-    found = lora.ask_general_questions(None, None)
+    found = dialogues.ask_general_questions(None, None)
     assert found["right"] == pytest.approx(1 / 30) and found["signed"] == pytest.approx(1 / 30)
 
 
@@ -348,7 +454,7 @@ def test_trainable_parameters_of_llama_2_7b(r, trainable):
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_the_estimate_counts_what_a_real_model_holds(tiny, tokenizer, chats, method, tiny_llama):  # noqa: F811
+def test_the_estimate_counts_what_a_real_model_holds(tiny, tokenizer, chats, method, tiny_llama):
     config = AutoConfig.from_pretrained(tiny_llama)
     model = lora.load_base(tiny, method)
     model = model if method == "full" else lora.add_lora(model)
@@ -382,7 +488,7 @@ def test_methods_need_less_and_less_memory():
 
 
 def test_the_estimate_is_near_what_real_training_took():
-    config = AutoConfig.from_pretrained(lora.model_path("smollm2-135m-instruct"))
+    config = AutoConfig.from_pretrained(model_path("smollm2-135m-instruct"))
     runs = records.load_records("lora_memory")
     assert {run["settings"]["method"] for run in runs} == {"full", "lora", "qlora"} and len(runs) >= 6
     for run in runs:
@@ -406,3 +512,25 @@ def test_studies_write_a_record_a_run_and_continue(tmp_path, capsys):
     assert record["settings"]["method"] == "lora" and record["settings"]["r"] == 16
     studies.lora(seeds=(0,), profile="smoke", folder=tmp_path, methods=("lora",))
     assert "lora/lora-seed-0: already done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("profile", "sizes", "short"), [("local", (120, 46), {"num_train_epochs": 2}), ("smoke", (24, 4), {})]
+)
+def test_the_size_of_the_sweep_comes_from_the_profile(monkeypatch, profile, sizes, short):
+    study = importlib.import_module("ftcourse.studies.lora")
+    seen = []
+
+    class Stop(Exception):
+        pass
+
+    def train(settings, seed, method, changes):
+        seen.append(((settings.num_train, settings.num_eval), changes))
+        raise Stop
+
+    monkeypatch.setattr(study, "_train", train)
+    for setting, value in (("default", ""), ("r", 64), ("target_modules", "q_proj v_proj")):
+        with pytest.raises(Stop):
+            study._try("lora_sweep", "a-run", profile, 0, None, setting, value)
+    expected = ({}, {"r": 64}, {"target_modules": ["q_proj", "v_proj"]})
+    assert seen == [(sizes, short | changes) for changes in expected]

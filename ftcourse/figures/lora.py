@@ -1,17 +1,13 @@
 """Lesson 4: quantised weights and memory."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from . import style
 from .style import BLACK, BLUE, PALETTE
 
-if TYPE_CHECKING:
-    import torch
 
-
-def show_quantised(weights: torch.Tensor, versions: dict[str, torch.Tensor], size: int = 16) -> None:
+def show_quantised(weights: Any, versions: Mapping[str, Any], size: int = 16) -> None:
     """Show a corner of a weight matrix before and after quantisation, and the values that each kind allows in a block.
 
     Args:
@@ -39,11 +35,14 @@ def show_quantised(weights: torch.Tensor, versions: dict[str, torch.Tensor], siz
         )
         bottom.tick_params(labelsize=7)
         said.append(f"{name} {values}")
-    style.show(figure, f"A corner of {size} by {size} weights before and after quantisation, and below it the different values "
-                 f"among 64 weights: {', '.join(said)}.")  # fmt: skip
+    style.show(
+        figure,
+        f"A corner of {size} by {size} weights before and after quantisation, and below it the different values among "
+        f"64 weights: {', '.join(said)}.",
+    )
 
 
-def show_memory(estimates: dict[str, dict[str, int]], sizes: dict[str, float]) -> None:
+def show_memory(estimates: Mapping[str, Mapping[str, float]], sizes: Mapping[str, float]) -> None:
     """Show what training needs as stacked bars, one a method, with the memory of GPUs as lines.
 
     Args:
@@ -56,10 +55,10 @@ def show_memory(estimates: dict[str, dict[str, int]], sizes: dict[str, float]) -
     figure, axes = plt.subplots(figsize=(9, 1.4 + 0.5 * len(estimates)))
     left = dict.fromkeys(estimates, 0.0)
     parts = [part for part in next(iter(estimates.values())) if part != "peak"]
-    for part, colour in zip(parts, PALETTE):
+    for part, colour in zip(parts, PALETTE, strict=False):
         values = [estimates[method][part] / 1e9 for method in estimates]
         axes.barh(list(estimates), values, left=list(left.values()), color=colour, label=part)
-        left = {method: left[method] + value for method, value in zip(estimates, values)}
+        left = {method: left[method] + value for method, value in zip(estimates, values, strict=True)}
     for name, size in sizes.items():
         axes.axvline(size, color=BLACK, linewidth=0.8, linestyle="--")
         axes.text(size, -0.62, name, ha="center", fontsize=8)
@@ -72,5 +71,5 @@ def show_memory(estimates: dict[str, dict[str, int]], sizes: dict[str, float]) -
         method: next((name for name, size in sizes.items() if peak < size), "none of these")
         for method, peak in peaks.items()
     }
-    style.show(figure, "Memory of training by part, and the peak: " + ", ".join(
-        f"{method} {peak:.1f} GB (smallest that holds it: {fits[method]})" for method, peak in peaks.items()) + ".")  # fmt: skip
+    said = [f"{method} {peak:.1f} GB (smallest that holds it: {fits[method]})" for method, peak in peaks.items()]
+    style.show(figure, f"Memory of training by part, and the peak: {', '.join(said)}.")

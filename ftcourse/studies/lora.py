@@ -1,6 +1,10 @@
 """The studies of lesson 4: full fine-tuning, LoRA and QLoRA over several seeds, and what each setting of LoRA does."""
 
+import os
 import tempfile
+from collections.abc import Iterable, Mapping
+from types import SimpleNamespace
+from typing import Any
 
 from .. import profiles, records
 from .memory import in_own_process, saved_mb
@@ -9,7 +13,7 @@ from .memory import in_own_process, saved_mb
 LEARNING_RATES = {"full": 1e-4, "lora": 2e-3, "qlora": 2e-3}
 
 # Each is changed alone; beside them one run with all settings as the profile has them.
-SWEEP = {
+SWEEP: dict[str, tuple[Any, ...]] = {
     "default": ("",),
     "learning_rate": (2e-4, 6e-4, 6e-3),
     "target_modules": ("q_proj v_proj",),
@@ -18,10 +22,16 @@ SWEEP = {
     "lora_dropout": (0.1,),
 }
 BATCH_SIZES = (2, 8)  # of the study lora_memory
-SHORT = dict(num_train_epochs=2)  # and fewer dialogues: see lora_sweep
+
+Folder = str | os.PathLike[str] | None
 
 
-def lora(seeds=(0, 1, 2), profile="local", folder=None, methods=tuple(LEARNING_RATES)):
+def lora(
+    seeds: Iterable[int] = (0, 1, 2),
+    profile: str = "local",
+    folder: Folder = None,
+    methods: Iterable[str] = tuple(LEARNING_RATES),
+) -> None:
     """Fine-tune in each way once a seed: loss, facts right, forgetting, memory, time, size on disk.
 
     Each run has a process of its own, so that its peak memory is its own.
@@ -37,8 +47,14 @@ def lora(seeds=(0, 1, 2), profile="local", folder=None, methods=tuple(LEARNING_R
             in_own_process(_run, "lora", f"{method}-seed-{seed}", profile, seed, folder, method)
 
 
-def lora_sweep(seeds=(0,), profile="local", folder=None):
-    """Change one setting of LoRA at a time, in short runs on 120 dialogues; judged on 46 validation dialogues."""
+def lora_sweep(seeds: Iterable[int] = (0,), profile: str = "local", folder: Folder = None) -> None:
+    """Change one setting of LoRA at a time, in short runs that are judged on validation dialogues.
+
+    Args:
+        seeds: one run each a setting; a seed also chooses the validation dialogues.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
     for seed in seeds:
         for setting, values in SWEEP.items():
             for value in values:
@@ -46,8 +62,14 @@ def lora_sweep(seeds=(0,), profile="local", folder=None):
                 in_own_process(_try, "lora_sweep", f"{name}-seed-{seed}", profile, seed, folder, setting, value)
 
 
-def lora_memory(seeds=(0,), profile="local", folder=None):
-    """Train four steps on the longest dialogues in each way, at two sizes of batch: what `estimate_memory` is held against."""
+def lora_memory(seeds: Iterable[int] = (0,), profile: str = "local", folder: Folder = None) -> None:
+    """Train four steps on the longest dialogues in each way, at two sizes of batch: to hold `estimate_memory` against.
+
+    Args:
+        seeds: one run each a method and size.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
     for seed in seeds:
         for method in LEARNING_RATES:
             for batch_size in BATCH_SIZES:
@@ -58,13 +80,19 @@ def lora_memory(seeds=(0,), profile="local", folder=None):
                 )
 
 
-def _train(settings, seed, method, num_eval, changes, longest=None):
-    """Fine-tune; return the Trainer, the sides, what it cost, and the memory of the process before the model came."""
+def _train(
+    settings: SimpleNamespace, seed: int, method: str, changes: Mapping[str, Any], longest: int | None = None
+) -> tuple[Any, Any, dict[str, float], float, dict[str, Any]]:
+    """Fine-tune with some settings changed, on the longest dialogues if so many are wanted.
+
+    Returns:
+        The Trainer, the splits, what it cost, the memory of the process before the model came, and all arguments.
+    """
     import psutil
 
     from .. import lora as lesson
 
-    dataset = lesson.load_chats(settings.data, settings.num_train, num_eval, settings.num_test, seed)
+    dataset = lesson.load_chats(settings.data, settings.num_train, settings.num_eval, settings.num_test, seed)
     if longest:
         sizes = [sum(len(message["content"]) for message in messages) for messages in dataset["train"]["messages"]]
         dataset["train"] = dataset["train"].select(sorted(range(len(sizes)), key=lambda i: -sizes[i])[:longest])
@@ -79,18 +107,21 @@ def _train(settings, seed, method, num_eval, changes, longest=None):
     return trainer, dataset, cost, before, options
 
 
-def _inputs(settings, seed, method, dataset, options):
-    sizes = {f"num_{side}": len(rows) for side, rows in dataset.items()}
+def _inputs(
+    settings: SimpleNamespace, seed: int, method: str, dataset: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a record says of how the run was made."""
+    sizes = {f"num_{split}": len(rows) for split, rows in dataset.items()}
     data = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data, "method": method}
     return {**data, **sizes, **{name: value for name, value in options.items() if name != "eval_strategy"}}
 
 
-def _run(study, run, profile, seed, folder, method):
+def _run(study: str, run: str, profile: str, seed: int, folder: Folder, method: str) -> None:
     """Do one run of the study `lora` and write its record."""
     from .. import lora as lesson
 
     settings = profiles.load_profile("04", profile)
-    trainer, dataset, cost, before, options = _train(settings, seed, method, settings.num_eval, {})
+    trainer, dataset, cost, before, options = _train(settings, seed, method, {})
     model, tokenizer = trainer.model, trainer.processing_class
     asked = [messages[:-1] for messages in dataset["test"]["messages"]][: settings.num_answers]
     test = lesson.tokenize_chats(dataset["test"], tokenizer, settings.max_length)
@@ -118,17 +149,17 @@ def _run(study, run, profile, seed, folder, method):
     )
 
 
-def _try(study, run, profile, seed, folder, setting, value):
+def _try(study: str, run: str, profile: str, seed: int, folder: Folder, setting: str, value: Any) -> None:
     """Do one run of the study `lora_sweep` and write its record."""
     from .. import lora as lesson
 
     settings = profiles.load_profile("04", profile)
-    changes = {} if setting == "default" else {setting: value.split() if setting == "target_modules" else value}
-    if profile == "local":
-        settings.num_train, num_eval, changes = 120, 46, {**SHORT, **changes}
-    else:
-        num_eval = settings.num_eval
-    trainer, dataset, cost, before, options = _train(settings, seed, "lora", num_eval, changes)
+    changes = dict(settings.sweep)
+    settings.num_train = changes.pop("num_train", settings.num_train)
+    settings.num_eval = changes.pop("num_eval", settings.num_eval)
+    if setting != "default":
+        changes[setting] = value.split() if setting == "target_modules" else value
+    trainer, dataset, cost, before, options = _train(settings, seed, "lora", changes)
     model, tokenizer = trainer.model, trainer.processing_class
     chats = dataset["validation"]["messages"]
     answers = lesson.generate_answers(model, tokenizer, [messages[:-1] for messages in chats])
@@ -148,13 +179,11 @@ def _try(study, run, profile, seed, folder, setting, value):
     )
 
 
-def _weigh(study, run, profile, seed, folder, method, batch_size):
+def _weigh(study: str, run: str, profile: str, seed: int, folder: Folder, method: str, batch_size: int) -> None:
     """Do one run of the study `lora_memory` and write its record."""
     settings = profiles.load_profile("04", profile)
     changes = dict(per_device_train_batch_size=batch_size, max_steps=4)
-    trainer, dataset, cost, before, options = _train(
-        settings, seed, method, settings.num_eval, changes, longest=4 * batch_size
-    )
+    trainer, dataset, cost, before, options = _train(settings, seed, method, changes, longest=4 * batch_size)
     batches = list(trainer.get_train_dataloader())
     metrics = {
         "training_memory_mb": round(cost["peak_memory_mb"] - before, 1),
