@@ -78,12 +78,12 @@ RULES = {
     "no_text": Rule("error", "The content of a message is not text.", "Write its text as a string."),
     "empty_content": Rule(
         "error",
-        "A message is empty; a warning unless a user's or an answer.",
+        "A message is empty (a warning in a system or tool message).",
         "Write what is said, or remove the message.",
     ),
-    "control_mark": Rule("warning", "A text has a mark such as <|im_end|>.", "Remove it from the text."),
+    "control_mark": Rule("warning", "A text has a mark of the model's own format.", "Remove it from the text."),
     "bad_weight": Rule(
-        "error", "A weight is not 0 or 1, or not at an answer.", "Use 1 to train on the message, 0 not to."
+        "error", "A weight is not 0 or 1, or not the assistant's.", "Use 1 to train on the message, 0 not to."
     ),
     # The conversation.
     "nothing_to_train": Rule(
@@ -102,7 +102,7 @@ RULES = {
     "bad_parallel_tool_calls": Rule("error", "parallel_tool_calls is not a boolean.", "Write true or false."),
     "bad_tool_calls": Rule(
         "error",
-        "A tool call is not well formed, or not the assistant's.",
+        "Tool calls are not well formed, or not the assistant's.",
         'Write a list of {"id": ..., "type": "function", "function": {"name": ..., "arguments": "{...}"}}.',
     ),
     "unknown_tool": Rule(

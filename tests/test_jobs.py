@@ -81,21 +81,29 @@ def test_a_forgotten_variable_is_no_way_out(monkeypatch):
             call()
 
 
-def test_an_explicit_address_comes_before_the_variable_and_that_before_the_default(monkeypatch):
-    def address(call, **arguments):
-        client = call(**arguments)
-        return str(client[0].base_url if call is jobs.open_service else client.base_url)
+def address(call, **arguments):
+    client = call(**arguments)
+    return str((client[0] if call is jobs.open_service else client).base_url)
 
-    for call in (jobs.connect, jobs.open_service):
-        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:2/v1")
-        assert address(call, base_url="http://127.0.0.1:1/v1") == "http://127.0.0.1:1/v1/", call.__name__
-        assert address(call) == "http://127.0.0.1:2/v1/", call.__name__
-        monkeypatch.setenv("OPENAI_BASE_URL", "https://api.openai.com/v1")
-        assert address(call, base_url="http://127.0.0.1:1/v1") == "http://127.0.0.1:1/v1/", call.__name__
-        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:2/v1")
-        with pytest.raises(CourseError, match="would go to api.openai.com"):  # not to the variable's service
-            call(base_url="https://api.openai.com/v1")
-    monkeypatch.delenv("OPENAI_BASE_URL")
+
+@pytest.mark.parametrize("call", [jobs.connect, jobs.open_service])
+def test_an_explicit_address_comes_before_the_variable(monkeypatch, call):
+    for variable in ("http://127.0.0.1:2/v1", "https://api.openai.com/v1"):
+        monkeypatch.setenv("OPENAI_BASE_URL", variable)
+        assert address(call, base_url="http://127.0.0.1:1/v1") == "http://127.0.0.1:1/v1/"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:2/v1")
+    with pytest.raises(CourseError, match="would go to api.openai.com"):  # and not to the variable's service
+        call(base_url="https://api.openai.com/v1")
+
+
+@pytest.mark.parametrize("call", [jobs.connect, jobs.open_service])
+def test_the_variable_comes_before_the_default(monkeypatch, call):
+    monkeypatch.setattr("ftcourse.server.find_service", lambda: pytest.fail("looked for a service of this machine"))
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:2/v1")
+    assert address(call) == address(call, base_url=None) == "http://127.0.0.1:2/v1/"
+
+
+def test_the_default_of_connect_is_openai():
     assert address(jobs.connect, allow_host="api.openai.com") == "https://api.openai.com/v1/"
 
 
