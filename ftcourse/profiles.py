@@ -8,6 +8,7 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
+from .chat_data import MAX_LENGTH
 from .errors import CourseError
 
 PROFILES = ("smoke", "local", "full")
@@ -51,7 +52,7 @@ _CHATS = dict(
     price=0,  # of a million tokens that are trained on; None if you don't know
     batch_size=4,
     learning_rate_multiplier=1.0,
-    max_length=512,  # tokens after which the service of this course cuts an example
+    max_length=MAX_LENGTH,  # tokens after which the service of this course cuts an example
     # Of the held-out dialogues the lesson asks the first `num_asked`, to save time, and the study `num_test`.
 )
 

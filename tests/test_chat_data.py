@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -11,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from ftcourse import chat_data
-from ftcourse.classification import model_path
+from ftcourse import chat_data, profiles
 from ftcourse.errors import CourseError
+from ftcourse.files import DATA, model_path
 
-DATA = Path(chat_data.__file__).parent / "data"
 USER = {"role": "user", "content": "Where is order 7?"}
 ANSWER = {"role": "assistant", "content": "On its way."}
 TOOL = {"type": "function", "function": {"name": "find_order", "parameters": {"type": "object"}}}
@@ -132,13 +133,43 @@ def test_each_rule_is_caught_with_its_line(tmp_path, severity, code, line):
 
 
 def test_all_rules_are_tested():
-    """A rule that is added to the lesson has to be added here."""
+    """A rule that is added to the table has to be added here, and one that is never found has to go."""
     source = Path(chat_data.__file__).read_text(encoding="utf-8")
-    codes = set(re.findall(r'(?:_error|_warning|severe)\("(\w+)"', source)) | set(
-        re.findall(r'"(?:error|warning)", "(\w+)"', source)
-    )
     of_the_file = {"too_large", "invalid_n_examples", "byte_order_mark", "too_long", "in_both_files"}
-    assert codes == {code for code, _ in ERRORS + WARNINGS} | of_the_file
+    tested = {code for code, _ in ERRORS + WARNINGS} | of_the_file
+    assert set(chat_data.RULES) == tested == set(re.findall(r'_finding\(\s*"(\w+)"', source))
+
+
+def test_the_table_of_rules_says_what_the_findings_say():
+    for code, rule in chat_data.RULES.items():
+        assert rule.severity in ("error", "warning") and rule.meaning.endswith(".") and rule.remedy.endswith("."), code
+        assert "|" not in rule.meaning + rule.remedy, f"{code} would break the table of the lesson"
+    severities = {code: {severity for severity, rows in (("error", ERRORS), ("warning", WARNINGS)) for found, _ in rows
+                         if found == code} for code in chat_data.RULES}  # fmt: skip
+    assert severities.pop("empty_content") == {"error", "warning"}  # by who says it, as its row tells
+    for code, found in severities.items():
+        assert found <= {chat_data.RULES[code].severity}, code
+
+
+def test_a_remedy_is_the_tables_or_says_it_in_more_detail():
+    (bare,) = chat_data.validate_example(chat("On its way.", USER, ANSWER))
+    assert bare.remedy == chat_data.RULES["not_a_message"].remedy
+    (detailed,) = chat_data.validate_example(calls(call(name="find_customer")))
+    assert detailed.remedy == "Describe find_customer in the tools of the example."
+
+
+def test_the_limits_have_one_home():
+    assert (chat_data.MIN_EXAMPLES, chat_data.MAX_BYTES, chat_data.MAX_LENGTH) == (10, 536_870_912, 512)
+    rows = profiles.LESSONS["02_openai"]
+    assert {rows[name]["max_length"] for name in profiles.PROFILES} == {chat_data.MAX_LENGTH}
+
+
+def test_the_limits_are_light_to_import():
+    """Profiles are read by every command; a large library would cost each of them seconds."""
+    program = "import sys, ftcourse.profiles; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "ftcourse.chat_data" in loaded
+    assert not {"numpy", "pandas", "torch", "transformers", "sklearn", "openai"} & set(loaded)
 
 
 @pytest.mark.parametrize("count", [0, 9])
@@ -293,7 +324,7 @@ def test_statistics_have_a_row_an_example(tokenizer):
     assert all(frame["tokens"] > frame["trained"])
 
 
-# --- Cost, sides, files ----------------------------------------------------------------------------------------------
+# --- Cost, splits, files ---------------------------------------------------------------------------------------------
 
 
 def test_cost_counts_every_epoch():
@@ -308,12 +339,12 @@ def test_cost_of_what_is_no_job(values):
         chat_data.estimate_cost(*values)
 
 
-def test_sides_share_no_question_and_lose_nothing():
+def test_splits_share_no_question_and_lose_nothing():
     examples = [good(number // 2) for number in range(60)]
     examples[1] = json.loads(json.dumps(examples[0]).replace("Question", "  QUESTION"))
     training, validation = chat_data.split_chats(examples, 12, seed=3)
     questions = [
-        {example["messages"][1]["content"].lower().strip() for example in side} for side in (training, validation)
+        {example["messages"][1]["content"].lower().strip() for example in split} for split in (training, validation)
     ]
     assert not questions[0] & questions[1] and len(questions[0] | questions[1]) == 30
     assert len(training) + len(validation) == 60 and len(validation) == 12
@@ -329,6 +360,23 @@ def test_overlap_is_found_with_both_lines(tmp_path):
     assert (finding.line, finding.code) == (2, "in_both_files") and "line 6 of the training file" in str(finding)
     validation.write_bytes(b"\n" + json.dumps(good(30)).encode())
     assert chat_data.find_overlap(training, validation) == []
+
+
+def test_overlap_is_of_examples_not_of_lines_that_are_none(tmp_path):
+    training, validation = tmp_path / "training.jsonl", tmp_path / "validation.jsonl"
+    training.write_bytes(b"\n{'a': 1}\n" + json.dumps(good(1)).encode())
+    validation.write_bytes(b"\xef\xbb\xbf" + json.dumps(good(1)).encode() + b"\n\n{'b': 1}\n")
+    (finding,) = chat_data.find_overlap(training, validation)
+    assert finding.line == 1 and "line 3 of the training file" in str(finding)
+
+
+def test_each_line_is_a_finding_or_an_example(tmp_path):
+    path = write(tmp_path / "chats.jsonl", b"", b"no JSON", good(1), count=3)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    rows = [(line, finding and finding.code, example) for line, finding, example in chat_data.read_lines(path)]
+    assert rows == [
+        (1, "byte_order_mark", None), (1, "blank_line", None), (2, "invalid_json", None), (3, None, good(1)),
+    ]  # fmt: skip
 
 
 def test_files_are_written_and_read_back(tmp_path):

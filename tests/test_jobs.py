@@ -1,6 +1,7 @@
-"""Lesson 2's helpers for jobs: who may see the data, waiting, result files; and the lesson's calls against the service."""
+"""Lesson 2's helpers for jobs: who may see the data, waiting, result files; the lesson's calls against the service."""
 
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -78,6 +79,45 @@ def test_a_forgotten_variable_is_no_way_out(monkeypatch):
     for call in (jobs.connect, jobs.open_service):
         with pytest.raises(CourseError, match="would go to api.openai.com"):
             call()
+
+
+def address(call, **arguments):
+    client = call(**arguments)
+    return str((client[0] if call is jobs.open_service else client).base_url)
+
+
+@pytest.mark.parametrize("call", [jobs.connect, jobs.open_service])
+def test_an_explicit_address_comes_before_the_variable(monkeypatch, call):
+    for variable in ("http://127.0.0.1:2/v1", "https://api.openai.com/v1"):
+        monkeypatch.setenv("OPENAI_BASE_URL", variable)
+        assert address(call, base_url="http://127.0.0.1:1/v1") == "http://127.0.0.1:1/v1/"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:2/v1")
+    with pytest.raises(CourseError, match="would go to api.openai.com"):  # and not to the variable's service
+        call(base_url="https://api.openai.com/v1")
+
+
+@pytest.mark.parametrize("call", [jobs.connect, jobs.open_service])
+def test_the_variable_comes_before_the_default(monkeypatch, call):
+    monkeypatch.setattr("ftcourse.server.find_service", lambda: pytest.fail("looked for a service of this machine"))
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:2/v1")
+    assert address(call) == address(call, base_url=None) == "http://127.0.0.1:2/v1/"
+
+
+def test_the_default_of_connect_is_openai():
+    assert address(jobs.connect, allow_host="api.openai.com") == "https://api.openai.com/v1/"
+
+
+def test_without_any_address_a_service_of_this_machine_is_found_or_started(monkeypatch):
+    """What profile `local` asks for with None; a variable that is empty counts as not set."""
+    here = SimpleNamespace(base_url="http://127.0.0.1:3/v1", api_key="sk-here")
+    running, homes = [here], []
+    monkeypatch.setattr("ftcourse.server.find_service", lambda: running.pop() if running else None)
+    monkeypatch.setattr("ftcourse.server.start_service", lambda home: homes.append(home) or here)
+    monkeypatch.setenv("OPENAI_BASE_URL", "")
+    client, service = jobs.open_service(profiles.load_profile("02", "local").base_url, home="build")
+    assert (str(client.base_url), client.api_key, service, homes) == ("http://127.0.0.1:3/v1/", "sk-here", None, [])
+    client, service = jobs.open_service(None, home="build")
+    assert (str(client.base_url), service, homes) == ("http://127.0.0.1:3/v1/", here, ["build"])
 
 
 @pytest.mark.parametrize(
@@ -195,10 +235,8 @@ def test_what_is_no_result_file_is_refused(content):
 
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_read_or_refused(content):
-    try:
+    with contextlib.suppress(CourseError):
         assert jobs.parse_results(content).index.dtype == int
-    except CourseError:
-        pass
 
 
 # --- Against the service, with a tiny model --------------------------------------------------------------------------

@@ -31,7 +31,11 @@ def show_chat_lengths(frame: pd.DataFrame, max_length: int) -> None:
     right.set(xlabel="tokens of an example")
     right.legend()
     low, middle, high = frame["tokens"].quantile([0.1, 0.5, 0.9])
-    style.show(figure, "Examples by number of messages: " + ", ".join(f"{n} messages {count}" for n, count in counts.items())
-                 + f". A tenth have fewer than {low:.0f} tokens, half fewer than {middle:.0f}, a tenth more than {high:.0f}; "
-                 f"{frame['trained'].sum() / frame['tokens'].sum():.0%} of all tokens are trained on. "
-                 f"{(frame['tokens'] > max_length).sum()} are cut at {max_length}.")  # fmt: skip
+    trained = frame["trained"].sum() / frame["tokens"].sum()
+    messages = ", ".join(f"{n} messages {count}" for n, count in counts.items())
+    style.show(
+        figure,
+        f"Examples by number of messages: {messages}. A tenth have fewer than {low:.0f} tokens, half fewer than "
+        f"{middle:.0f}, a tenth more than {high:.0f}; {trained:.0%} of all tokens are trained "
+        f"on. {(frame['tokens'] > max_length).sum()} are cut at {max_length}.",
+    )
