@@ -221,8 +221,22 @@ class ChatTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         if model is not self.accelerator.unwrap_model(model):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        found, head = [], model.get_output_embeddings()
+        hook = head.register_forward_hook(lambda head, args, logits: found.append(logits.detach().argmax(-1)))
         loss = labelled_loss(model, **inputs, num_items_in_batch=num_items_in_batch)
+        hook.remove()
+        wanted = inputs["labels"][:, 1:][inputs["labels"][:, 1:] != IGNORED]
+        counts = self.__dict__.setdefault("counts", {})
+        right, total = counts.get(model.training, (0, 0))
+        counts[model.training] = right + int((found[0] == wanted).sum()), total + len(wanted)
         return (loss, {}) if return_outputs else loss
+
+    def log(self, logs, *args, **kwargs):
+        for name, prefix, training in (("loss", "", True), ("eval_loss", "eval_", False)):
+            if name in logs:
+                right, total = self.counts.pop(training)
+                logs[f"{prefix}mean_token_accuracy"] = right / total
+        super().log(logs, *args, **kwargs)
 
 # %% ../nbs/04_lora_qlora.ipynb #25fc0e70
 @torch.inference_mode()
