@@ -292,6 +292,7 @@ def _parse(raw):
 # %% ../nbs/02_openai.ipynb #e29c9c18
 MIN_EXAMPLES = 10
 MAX_BYTES = 512 * 1024 * 1024
+MAX_LENGTH = 512
 
 
 def _fingerprint(example):
