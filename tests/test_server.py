@@ -104,7 +104,9 @@ def test_job_succeeds_and_tells_its_story(client, trained):
     metrics = [event.data for event in client.fine_tuning.jobs.list_events(trained.id) if event.type == "metrics"]
     assert {step["step"] for step in metrics} == {1, 2, 3, 4, 5, 6} and {step["total_steps"] for step in metrics} == {6}
     assert all(0 <= step["train_mean_token_accuracy"] <= 1 and step["train_loss"] > 0 for step in metrics)
-    assert {step["step"] for step in metrics if "valid_loss" in step} == {2, 4, 6}
+    evaluated = [step for step in metrics if "valid_loss" in step]
+    assert {step["step"] for step in evaluated} == {2, 4, 6}
+    assert all(0 <= step["valid_mean_token_accuracy"] <= 1 for step in evaluated)
 
 
 def test_result_file_has_a_row_for_each_step(client, trained):

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import openai
@@ -24,7 +25,7 @@ from safetensors.torch import load_file
 from service_chats import CHATS, jsonl, run_app
 from tiny_llama import tiny_llama, write_tiny_llama  # noqa: F401
 
-from ftcourse.server import start_service, worker
+from ftcourse.server import start_service
 from ftcourse.server.app import create_app
 from ftcourse.server.settings import load_settings
 
@@ -352,10 +353,8 @@ def at_moment(client, service, home, moment, job_id, rng):
         return client.fine_tuning.jobs.retrieve(job_id).status
 
     def quietly(call):
-        try:
+        with suppress(openai.APIConnectionError):  # the service was killed meanwhile
             call()
-        except openai.APIConnectionError:
-            pass  # the service was killed meanwhile
 
     end = time.monotonic() + 600
     if moment == "upload":
@@ -392,10 +391,8 @@ def memory(service):
     process = psutil.Process(service.process.pid)
     total = 0
     for one in (process, *process.children(recursive=True)):
-        try:
+        with suppress(psutil.NoSuchProcess):
             total += one.memory_full_info().pss
-        except psutil.NoSuchProcess:
-            pass
     return total
 
 
@@ -449,11 +446,13 @@ import sys
 sys.modules["bitsandbytes"] = None  # as the service's trainer has it
 from datasets import DatasetDict
 from ftcourse import lora
-from ftcourse.server import worker
+from ftcourse.chat_data import MAX_LENGTH
+from ftcourse.server.training import BASE_LEARNING_RATE, LORA, MICRO_BATCH
 trainer = lora.fine_tune(
-    DatasetDict(train=lora.read_chats("{chats}")), "smollm2-135m-instruct", "{folder}", **worker.LORA, seed=0, max_length=512,
-    num_train_epochs=3, per_device_train_batch_size=worker.MICRO_BATCH, gradient_accumulation_steps=4 // worker.MICRO_BATCH,
-    learning_rate=worker.BASE_LEARNING_RATE, weight_decay=0.0, logging_steps=1, disable_tqdm=True,
+    DatasetDict(train=lora.read_chats("{chats}")), "smollm2-135m-instruct", "{folder}", **LORA, seed=0,
+    max_length=MAX_LENGTH, num_train_epochs=3, per_device_train_batch_size=MICRO_BATCH,
+    gradient_accumulation_steps=4 // MICRO_BATCH, learning_rate=BASE_LEARNING_RATE, weight_decay=0.0, logging_steps=1,
+    disable_tqdm=True,
 )
 assert trainer.state.global_step == 39
 trainer.model.save_pretrained("{folder}/adapter")

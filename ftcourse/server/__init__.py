@@ -4,11 +4,13 @@
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ..errors import CourseError
 
@@ -20,31 +22,32 @@ class Service:
     base_url: str
     api_key: str
     home: Path
-    process: subprocess.Popen | None = None  # None if somebody else started it
+    process: subprocess.Popen[bytes] | None = None  # None if somebody else started it
 
     @property
-    def page(self):
+    def page(self) -> str:
         """The address of the status page. The key stands behind the #, which a browser keeps to itself."""
         return f"{self.base_url.removesuffix('/v1')}/#key={self.api_key}"
 
-    def stop(self):
+    def stop(self) -> None:
         """End the service if it was started here; its jobs go on at the next start."""
         if self.process:
-            self.process.stdin.close()  # the sign to end
+            if self.process.stdin:
+                self.process.stdin.close()  # the sign to end
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
 
-def find_service(home=None):
+def find_service(home: str | os.PathLike[str] | None = None) -> Service | None:
     """Return the service that runs on a home folder, or None.
 
     Args:
@@ -63,7 +66,13 @@ def find_service(home=None):
     return Service(found["base_url"], next(iter(settings.keys)), settings.home) if alive else None
 
 
-def start_service(home=None, models=None, closed_organisation=False, port=0, timeout=120):
+def start_service(
+    home: str | os.PathLike[str] | None = None,
+    models: dict[str, str] | None = None,
+    closed_organisation: bool = False,
+    port: int = 0,
+    timeout: float = 120,
+) -> Service:
     """Start a service as a child process and return it when it answers; it ends with this process at the latest.
 
     Args:

@@ -7,10 +7,16 @@ service answers everything else meanwhile.
 import asyncio
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
-from ..errors import CourseError
+from ..files import model_path
+from ..train import choose_dtype
 from .errors import ApiError
+from .schemas import ChatRequest
+from .store import Json, Store
 
 log = logging.getLogger("ftcourse.server")
 
@@ -18,56 +24,65 @@ MAX_ADAPTERS = 8  # that stay in memory beside their base
 MAX_NEW_TOKENS = 512  # unless the request says another number
 
 
-def load_base(source):
+def load_base(source: str) -> tuple[Any, Any]:
     """Return the model and the tokenizer of a base.
 
     Args:
         source: asset of the course, or a folder.
-    """
-    from pathlib import Path
 
+    Raises:
+        CourseError: if there is no such model.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from ..assets import ASSETS, fetch
-    from ..train import choose_dtype
-
-    folder = fetch(source) if source in ASSETS else Path(source)
-    if not folder.is_dir():
-        raise CourseError(f"There is no model {source}: name an asset of the course or a folder that holds a model.")
+    folder = model_path(source)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=choose_dtype(), use_safetensors=True)
     return model.eval(), AutoTokenizer.from_pretrained(folder)
 
 
 class Engine:
-    """The models that chat uses."""
+    """The models that chat uses: the source of each base by its name, and the adapters in a store's home."""
 
-    def __init__(self, models, store):
+    def __init__(self, models: dict[str, str], store: Store) -> None:
         self.models, self.home = models, store.home
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="chat")
-        self._source = self._model = self._tokenizer = None
-        self._adapters = {}  # folder: name of the adapter in the model, the one used last at the end
+        self._source: str | None = None
+        self._model: Any = None
+        self._tokenizer: Any = None
+        self._adapters: dict[str, str] = {}  # folder: name of the adapter in the model, the one used last at the end
 
-    def preload(self):
+    def preload(self) -> None:
         """Load the first base model before somebody needs it."""
         self._thread.submit(self._use, next(iter(self.models)), None).add_done_callback(_log_failure)
 
-    def reply(self, base, adapter, request):
-        """Return the `Reply` of a model to a request; it begins when its turn comes."""
+    def reply(self, base: str, adapter: str | None, request: ChatRequest) -> "Reply":
+        """Return the `Reply` of a model to a request; it begins when its turn comes.
+
+        Args:
+            base: name of the base model.
+            adapter: folder of the adapter, if it is to answer with one.
+            request: what was asked.
+        """
         reply = Reply(request)
         self._thread.submit(self._answer, base, adapter, reply)
         return reply
 
-    def forget(self, folder):
-        """Drop an adapter that was deleted from memory."""
+    def forget(self, folder: str) -> None:
+        """Drop an adapter that was deleted from memory.
+
+        Args:
+            folder: of the adapter.
+        """
         self._thread.submit(self._drop, folder)
 
-    def stop(self):
+    def stop(self) -> None:
         """Let nothing more begin."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     # What follows runs in the model's own thread.
 
-    def _use(self, base, folder):
+    def _use(self, base: str, folder: str | None) -> tuple[Any, Any]:
+        """Return the model, with the adapter in force, and its tokenizer."""
         source = self.models[base]
         if source != self._source:
             self._source = self._model = self._tokenizer = None  # never two bases in memory
@@ -89,12 +104,14 @@ class Engine:
         self._model.set_adapter(name)
         return self._model, self._tokenizer
 
-    def _drop(self, folder):
+    def _drop(self, folder: str) -> None:
+        """Take an adapter out of the model, if it is there."""
         name = self._adapters.pop(folder, None)
         if name:
             self._model.delete_adapter(name)
 
-    def _answer(self, base, folder, reply):
+    def _answer(self, base: str, folder: str | None, reply: "Reply") -> None:
+        """Let a model answer; what goes wrong is part of the reply."""
         try:
             if not reply.stopped.is_set():
                 reply.generate(*self._use(base, folder))
@@ -105,7 +122,8 @@ class Engine:
             reply.finish(error)
 
 
-def _log_failure(future):
+def _log_failure(future: Future[Any]) -> None:
+    """Write into the log why a model could not be loaded."""
     if not future.cancelled() and future.exception():
         log.error("the base model could not be loaded: %s", future.exception())
 
@@ -113,17 +131,17 @@ def _log_failure(future):
 class Reply:
     """The answer to one request: an asynchronous iterator over pieces of text, and afterwards how it ended."""
 
-    def __init__(self, request):
+    def __init__(self, request: ChatRequest) -> None:
         self.request = request
         self.stopped = threading.Event()
         self.finish_reason = "stop"
         self.prompt_tokens = self.completion_tokens = 0
         self._loop = asyncio.get_running_loop()
-        self._pieces = asyncio.Queue()
-        self._ahead = []
+        self._pieces: asyncio.Queue[str | Exception | None] = asyncio.Queue()
+        self._ahead: list[str | None] = []
         self._stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
 
-    def usage(self):
+    def usage(self) -> Json:
         """Return how many tokens the question and the answer had."""
         return {
             "prompt_tokens": self.prompt_tokens,
@@ -131,15 +149,15 @@ class Reply:
             "total_tokens": self.prompt_tokens + self.completion_tokens,
         }
 
-    def stop(self):
+    def stop(self) -> None:
         """End after the token in progress."""
         self.stopped.set()
 
-    async def begin(self):
+    async def begin(self) -> None:
         """Wait for the first piece; raise what is wrong with the request."""
         self._ahead.append(await self._next())
 
-    async def __aiter__(self):
+    async def __aiter__(self) -> AsyncIterator[str]:
         held = ""  # what may turn out to be the beginning of a stop sequence
         while (piece := self._ahead.pop() if self._ahead else await self._next()) is not None:
             held += piece
@@ -154,26 +172,37 @@ class Reply:
         if held:
             yield held
 
-    async def _next(self):
+    async def _next(self) -> str | None:
+        """Wait for the next piece; None is the end."""
         piece = await self._pieces.get()
         if isinstance(piece, Exception):
             raise piece
         return piece
 
-    def _put(self, piece):
+    def _put(self, piece: str | Exception | None) -> None:
+        """Hand a piece from the model's thread to whoever waits for it."""
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
 
-    def finish(self, error=None):
-        """Say that nothing more comes."""
-        try:
-            self._put(error)
-        except RuntimeError:
-            pass  # the service is stopping, and its loop is closed
+    def finish(self, error: Exception | None = None) -> None:
+        """Say that nothing more comes.
 
-    def generate(self, model, tokenizer):
-        """Generate the answer; runs in the model's thread."""
+        Args:
+            error: why, if something went wrong.
+        """
+        with suppress(RuntimeError):  # the service is stopping, and its loop is closed
+            self._put(error)
+
+    def generate(self, model: Any, tokenizer: Any) -> None:
+        """Generate the answer; runs in the model's thread.
+
+        Args:
+            model: a causal language model, with its adapter in force.
+            tokenizer: the model's, with a chat template.
+
+        Raises:
+            ApiError: if the messages leave no room for an answer.
+        """
         import torch
-        from transformers import StoppingCriteria
 
         prompt = tokenizer.apply_chat_template(
             [{"role": _role(message.role), "content": message.text()} for message in self.request.messages],
@@ -197,16 +226,12 @@ class Reply:
         if self.request.seed is not None:
             torch.manual_seed(self.request.seed)
 
-        class Stopped(StoppingCriteria):
-            def __call__(criterion, input_ids, scores, **kwargs):
-                return torch.full((len(input_ids),), self.stopped.is_set())
-
         with torch.inference_mode():
             ids = model.generate(
                 **prompt,
                 max_new_tokens=min(wanted, room),
                 streamer=_streamer(tokenizer, self._put),
-                stopping_criteria=[Stopped()],
+                stopping_criteria=[_criterion(self.stopped)],
                 pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
                 **(sampling if temperature else dict(do_sample=False, temperature=None, top_p=None, top_k=None)),
             )[0, self.prompt_tokens :]
@@ -216,11 +241,24 @@ class Reply:
         self.finish_reason = "stop" if ended or self.stopped.is_set() else "length"
 
 
-def _role(role):
+def _role(role: str) -> str:
+    """Return the role under which a chat template knows a message."""
     return "system" if role == "developer" else role
 
 
-def _streamer(tokenizer, put):
+def _criterion(stopped: threading.Event) -> Any:
+    """Return the criterion that ends a generation when an event is set."""
+    import torch
+    from transformers import StoppingCriteria
+
+    class Stopped(StoppingCriteria):
+        def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+            return torch.full((len(input_ids),), stopped.is_set())
+
+    return Stopped()
+
+
+def _streamer(tokenizer: Any, put: Callable[[str], None]) -> Any:
     """Return a streamer that hands each piece of text to `put`."""
     from transformers import TextStreamer
 

@@ -3,8 +3,12 @@
 import json
 import logging
 import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("ftcourse.server")
 
@@ -14,23 +18,35 @@ TYPES = {401: "authentication_error", 403: "permission_error", 413: "invalid_req
 class ApiError(HTTPException):
     """An answer with a 4xx status that says what is wrong, where, and what to do instead."""
 
-    def __init__(self, status_code, message, param=None, code=None):
+    def __init__(self, status_code: int, message: str, param: str | None = None, code: str | None = None) -> None:
         super().__init__(status_code, message)
         self.param, self.code = param, code
 
 
-def not_found(what, id, param="id"):
-    """Return the error for an object that does not exist, or that belongs to another organisation."""
-    return ApiError(404, f"No such {what} object: {id}", param=param)
+def not_found(what: str, id: str) -> ApiError:
+    """Return the error for an object that does not exist, or that belongs to another organisation.
+
+    Args:
+        what: kind of the object.
+        id: that was asked for.
+    """
+    return ApiError(404, f"No such {what} object: {id}", param="id")
 
 
-def envelope(status_code, message, param=None, code=None):
-    """Return the body of an error: the same four keys for every status."""
+def envelope(status_code: int, message: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    """Return the body of an error: the same four keys for every status.
+
+    Args:
+        status_code: of the answer.
+        message: what is wrong and what to do instead.
+        param: the field that is wrong, if it is one.
+        code: a short name of the error.
+    """
     kind = TYPES.get(status_code, "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def explain(errors, body):
+def explain(errors: Sequence[Any], body: Any) -> tuple[str, str | None, str | None]:
     """Put pydantic's findings about a request into one sentence, with the path of the first field that is wrong.
 
     Args:
@@ -54,9 +70,10 @@ def explain(errors, body):
     return f"Invalid value for '{where}': {reasons}. It is {_short(found[0].get('input'))}.", where, "invalid_value"
 
 
-def _path(error, body):
+def _path(error: Any, body: Any) -> list[str | int]:
     """Return where an error is, without the names that pydantic adds for the branches of a union."""
-    path, node = [], body
+    path: list[str | int] = []
+    node = body
     start, *rest = error["loc"]
     for part in rest:
         if isinstance(node, dict) and (part in node or error["type"] == "missing"):
@@ -66,7 +83,8 @@ def _path(error, body):
     return path or ([rest[0]] if rest and start != "body" else [])
 
 
-def _short(value):
+def _short(value: Any) -> str:
+    """Return a value as Python writes it, at most 80 characters of it."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -74,16 +92,17 @@ def _short(value):
 class Gate:
     """The outermost layer: a request id for every answer, a size limit while reading, and no bare error."""
 
-    def __init__(self, app, limit):
+    def __init__(self, app: ASGIApp, limit: Callable[[Scope], int]) -> None:
         self.app, self.limit = app, limit
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         request_id, read, started = f"req_{uuid.uuid4().hex}", 0, False
         limit = self.limit(scope)
 
-        async def counted():
+        async def counted() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
@@ -95,7 +114,7 @@ class Gate:
                 )
             return message
 
-        async def identified(message):
+        async def identified(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -113,10 +132,12 @@ class Gate:
             await respond(error)(scope, receive, identified)
 
 
-def respond(error):
-    """Return the response for an HTTP error of any kind."""
-    from starlette.responses import Response
+def respond(error: HTTPException) -> Response:
+    """Return the response for an HTTP error of any kind.
 
+    Args:
+        error: an `ApiError`, or one that the framework raised.
+    """
     body = envelope(error.status_code, str(error.detail), getattr(error, "param", None), getattr(error, "code", None))
     content = json.dumps(body)  # ASCII: half a surrogate pair in a message must not break the answer
     return Response(content, error.status_code, headers=error.headers, media_type="application/json")

@@ -2,6 +2,7 @@
 
 from html import escape
 from pathlib import Path
+from typing import Any
 
 STATUS_PAGE = Path(__file__).with_name("status.html")
 
@@ -12,9 +13,16 @@ _STYLE = (
 )
 
 
-def docs_page(document):
-    """Return a page that lists the operations of an OpenAPI document, made here so that it works with no network."""
-    groups = {}
+def docs_page(document: dict[str, Any]) -> str:
+    """Return a page that lists the operations of an OpenAPI document, made here so that it works with no network.
+
+    Args:
+        document: as FastAPI makes it.
+
+    Returns:
+        HTML.
+    """
+    groups: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             groups.setdefault(operation["tags"][0], []).append(_operation(method, path, operation))
@@ -32,7 +40,8 @@ def docs_page(document):
     )
 
 
-def _operation(method, path, operation):
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+    """Return the row of a table that describes an operation."""
     takes = [parameter["name"] for parameter in operation.get("parameters", [])]
     content = operation.get("requestBody", {}).get("content", {})
     takes += [f"a body, {kind}" for kind in content]

@@ -4,13 +4,15 @@ Answers are the client's own types. Requests have models of their own: the clien
 and check no bounds.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from openai.types import FileObject, Model
 from openai.types.chat import ChatCompletion
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from .states import Status
 
 __all__ = ["ChatCompletion", "FileObject", "Model"]
 
@@ -21,7 +23,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-def _whole_characters(text):
+def _whole_characters(text: str) -> str:
+    """Return a text, unless it cannot be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -35,16 +38,22 @@ Name = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
 
 
 class Hyperparameters(Body):
+    """How to train; "auto" lets the service choose."""
+
     n_epochs: Literal["auto"] | Annotated[Whole, Field(ge=1, le=50)] = "auto"
     batch_size: Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)] = "auto"
     learning_rate_multiplier: Literal["auto"] | Annotated[float, Field(gt=0, le=1000, strict=True)] = "auto"
 
 
 class Supervised(Body):
+    """Settings of the method "supervised"."""
+
     hyperparameters: Hyperparameters | None = None
 
 
 class Method(Body):
+    """The method of fine-tuning with its settings."""
+
     type: Literal["supervised", "dpo", "reinforcement"]
     supervised: Supervised | None = None
     dpo: dict[str, Any] | None = None
@@ -52,6 +61,8 @@ class Method(Body):
 
 
 class JobRequest(Body):
+    """What a client asks for when it creates a job."""
+
     model: Name
     training_file: Name
     validation_file: Name | None = None
@@ -70,11 +81,15 @@ class JobRequest(Body):
 
 
 class TextPart(Body):
+    """A part of a message's content."""
+
     type: Literal["text"]
     text: Text
 
 
 class Message(Body):
+    """A message of a conversation."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Text | list[TextPart] | None = None
     name: str | None = None
@@ -84,17 +99,20 @@ class Message(Body):
     weight: Literal[0, 1] | None = None
 
     @model_validator(mode="after")
-    def _has_content(self):
+    def _has_content(self) -> Self:
+        """Refuse a message that says nothing."""
         if self.content is None and not (self.role == "assistant" and self.tool_calls):
             raise ValueError("content is required, save for an assistant's message with tool_calls")
         return self
 
-    def text(self):
+    def text(self) -> str:
         """Return the content as one string."""
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or [])
 
 
 class StreamOptions(Body):
+    """What a streamed answer holds besides its text."""
+
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 
@@ -126,49 +144,68 @@ class ChatRequest(Body):
 
 
 class Job(FineTuningJob):
-    # The client's enumeration lacks `paused`, which the live service knows.
-    status: Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled", "paused"]
+    """A fine-tuning job. The client's enumeration lacks a status that the live service knows."""
+
+    status: Status
 
 
 class Page(BaseModel):
+    """Some objects of a list."""
+
     object: Literal["list"] = "list"
     data: list[Any]
     has_more: bool = False
 
 
 class JobPage(Page):
+    """Some jobs."""
+
     data: list[Job]
 
 
 class EventPage(Page):
+    """Some events of a job."""
+
     data: list[FineTuningJobEvent]
 
 
 class CursorPage(Page):
+    """Some objects of a list, with the ids at its ends."""
+
     first_id: str | None = None
     last_id: str | None = None
 
 
 class FilePage(CursorPage):
+    """Some files."""
+
     data: list[FileObject]
 
 
 class CheckpointPage(CursorPage):
+    """Some checkpoints of a job."""
+
     data: list[FineTuningJobCheckpoint]
 
 
 class ModelPage(BaseModel):
+    """All models."""
+
     object: Literal["list"] = "list"
     data: list[Model]
 
 
 class Deleted(BaseModel):
+    """What was deleted."""
+
     id: str
     object: str
     deleted: bool
 
 
 class ErrorDetail(BaseModel):
+    """What is wrong, where, and what to do instead."""
+
     message: str
     type: str
     param: str | None
@@ -176,4 +213,6 @@ class ErrorDetail(BaseModel):
 
 
 class Error(BaseModel):
+    """The body of every error."""
+
     error: ErrorDetail

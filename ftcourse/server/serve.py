@@ -1,17 +1,30 @@
 """Run the service in this process: what `ftcourse serve` and ``python -m ftcourse.server`` do."""
 
-import ipaddress
 import json
 import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CourseError
-from .settings import load_settings
+from ..files import model_path, write_atomically
+from ..machine import is_loopback
+from .settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
-def serve(host="127.0.0.1", port=8321, say=print, with_parent=False, **options):
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8321,
+    say: Callable[[str], object] = print,
+    with_parent: bool = False,
+    **options: Any,
+) -> None:
     """Serve until stopped.
 
     Args:
@@ -41,7 +54,8 @@ def serve(host="127.0.0.1", port=8321, say=print, with_parent=False, **options):
         _run(settings, listener, host, say, with_parent)
 
 
-def _listen(host, port):
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
@@ -52,22 +66,23 @@ def _listen(host, port):
         ) from error
 
 
-def _check_models(settings):
-    from pathlib import Path
-
-    from ..assets import ASSETS, fetch
+def _check_models(settings: Settings) -> None:
+    """Fetch the base models that are assets, and refuse what is neither an asset nor a folder with a model."""
+    from ..assets import ASSETS
 
     for name, source in settings.models.items():
-        if source in ASSETS:
-            fetch(source)
-        elif not (Path(source) / "config.json").is_file():
+        if source not in ASSETS and not (Path(source) / "config.json").is_file():
             raise CourseError(
                 f"The base model {name} should be in {source}, but there is no config.json. Name an asset "
                 f"({', '.join(ASSETS)}) or the folder of a model."
             )
+        model_path(source)
 
 
-def _run(settings, listener, host, say, with_parent):
+def _run(
+    settings: Settings, listener: socket.socket, host: str, say: Callable[[str], object], with_parent: bool
+) -> None:
+    """Answer requests until stopped, and let `find_service` find the service meanwhile."""
     import psutil
     import uvicorn
 
@@ -83,10 +98,8 @@ def _run(settings, listener, host, say, with_parent):
         threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
     place = settings.home / "service.json"
     process = psutil.Process()
-    place.with_suffix(".new").write_text(
-        json.dumps({"base_url": base_url, "pid": process.pid, "started": process.create_time()})
-    )
-    os.replace(place.with_suffix(".new"), place)
+    found = {"base_url": base_url, "pid": process.pid, "started": process.create_time()}
+    write_atomically(place, json.dumps(found))
     _greet(settings, host, base_url, say)
     try:
         server.run(sockets=[listener])
@@ -94,20 +107,14 @@ def _run(settings, listener, host, say, with_parent):
         place.unlink(missing_ok=True)
 
 
-def is_loopback(host):
-    """Return whether an address is this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _stop_with_parent(server):
+def _stop_with_parent(server: "uvicorn.Server") -> None:
+    """Stop when standard input ends."""
     sys.stdin.buffer.read()
     server.should_exit = True
 
 
-def _greet(settings, host, base_url, say):
+def _greet(settings: Settings, host: str, base_url: str, say: Callable[[str], object]) -> None:
+    """Tell the person how to use the service."""
     key = next(iter(settings.keys))
     say("The service runs. Set these two in the terminal, or at the top of the notebook, of the client:")
     say(f"  export OPENAI_BASE_URL={base_url}")

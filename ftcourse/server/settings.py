@@ -5,7 +5,9 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from ..chat_data import MAX_BYTES
 from ..errors import CourseError
 
 MODELS = {"smollm2-135m-instruct": "smollm2-135m-instruct"}
@@ -20,21 +22,27 @@ class Settings:
     models: dict[str, str] = field(default_factory=lambda: dict(MODELS))  # public name: asset or local folder
     keys: dict[str, str] = field(default_factory=dict)  # secret key: organisation
     closed_organisation: bool = False  # answer as OpenAI does to those whom its fine-tuning is closed to
-    max_file_bytes: int = 512 * 2**20
+    max_file_bytes: int = MAX_BYTES
     max_body_bytes: int = 8 * 2**20  # of every other request
     trainer: str = "ftcourse.server.worker"  # the module that runs as the trainer; tests put another one here
     preload: bool = True  # load the first base model at the start, not at the first chat
 
 
-def service_home(home=None):
-    """Return the folder of a service's state: the one given, or FTCOURSE_SERVICE_HOME, or one in the course's cache."""
+def service_home(home: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of a service's state.
+
+    Args:
+        home: the folder; by default FTCOURSE_SERVICE_HOME, or one in the course's cache.
+    """
     from ..assets import home as cache
 
     home = home or os.environ.get("FTCOURSE_SERVICE_HOME")
     return Path(home).expanduser().absolute() if home else cache() / "service"
 
 
-def load_settings(home=None, models=None, **options):
+def load_settings(
+    home: str | os.PathLike[str] | None = None, models: dict[str, str] | None = None, **options: Any
+) -> Settings:
     """Return the settings of a service; make its folder and its first key if there are none.
 
     Args:
@@ -60,7 +68,8 @@ def load_settings(home=None, models=None, **options):
     return Settings(home, dict(models or MODELS), keys, **options)
 
 
-def _load_keys(path):
+def _load_keys(path: Path) -> dict[str, str]:
+    """Return the secret keys with their organisations; make the first one if there is no file."""
     if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump({f"sk-local-{secrets.token_urlsafe(24)}": ORGANISATION}, file, indent=1)

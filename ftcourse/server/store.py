@@ -12,9 +12,12 @@ import sqlite3
 import string
 import threading
 import time
-from collections import namedtuple
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+Json = dict[str, Any]  # an object as JSON has it
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -30,24 +33,40 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE INDEX IF NOT EXISTS pages ON objects (kind, org, parent, seq);
 """
 
-Row = namedtuple("Row", "seq id org parent object private")
+
+class Row(NamedTuple):
+    """An object as the store keeps it: what clients see (`object`), and what they do not."""
+
+    seq: int
+    id: str
+    org: str
+    parent: str
+    object: Json
+    private: Json
+
+
 _COLUMNS = ", ".join(Row._fields)
 
 
-def new_id(prefix, length=24):
-    """Return a random id such as ``file-4kQ…``."""
+def new_id(prefix: str, length: int = 24) -> str:
+    """Return a random id such as ``file-4kQ…``.
+
+    Args:
+        prefix: what it begins with.
+        length: number of random letters and digits.
+    """
     return prefix + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
-def now():
+def now() -> int:
     """Return the time in whole seconds, as the API counts it."""
     return int(time.time())
 
 
 class Store:
-    """The objects of one home folder."""
+    """The objects of one home folder, which is made if there is none."""
 
-    def __init__(self, home):
+    def __init__(self, home: str | os.PathLike[str]) -> None:
         self.home = Path(home)
         for name in ("files", "jobs", "models"):
             (self.home / name).mkdir(parents=True, exist_ok=True)
@@ -57,12 +76,13 @@ class Store:
         db.executescript(_SCHEMA)
         db.close()
 
-    def _open(self):
+    def _open(self) -> sqlite3.Connection:
+        """Return a new connection to the database."""
         return sqlite3.connect(self.home / "service.sqlite3", timeout=60, isolation_level=None)
 
     @contextmanager
-    def transaction(self):
-        """All that is done inside happens together or not at all; inside another one, it is part of that one."""
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Let all that is done inside happen together or not at all; inside another one, it is part of that one."""
         outer = getattr(self._local, "db", None)
         if outer:
             yield outer
@@ -77,7 +97,7 @@ class Store:
             db.close()  # takes back what was not committed
 
     @contextmanager
-    def _reading(self):
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         """Read what was last written, without waiting for whoever writes."""
         outer = getattr(self._local, "db", None)
         db = outer or self._open()
@@ -87,8 +107,16 @@ class Store:
             if not outer:
                 db.close()
 
-    def add(self, kind, object, org, parent="", private=None):
-        """Add an object; one of the same kind and id stays as it is."""
+    def add(self, kind: str, object: Json, org: str, parent: str = "", private: Json | None = None) -> Json:
+        """Add an object and return it; one of the same kind and id stays as it is.
+
+        Args:
+            kind: "file", "job", "event", "checkpoint" or "model".
+            object: as clients see it, with its id.
+            org: organisation that it belongs to.
+            parent: id of the job that it belongs to, if it is an event or a checkpoint.
+            private: what clients do not see.
+        """
         with self.transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO objects (kind, id, org, parent, object, private) VALUES (?, ?, ?, ?, ?, ?)",
@@ -96,16 +124,42 @@ class Store:
             )
         return object
 
-    def get(self, kind, id, org=None):
-        """Return the row of an object, or None if there is none; with `org`, only of that organisation."""
+    def get(self, kind: str, id: str, org: str | None = None) -> Row | None:
+        """Return the row of an object, or None if there is none.
+
+        Args:
+            kind: of the object.
+            id: of the object.
+            org: organisation that it must belong to; by default any.
+        """
         with self._reading() as db:
             found = db.execute(
                 f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND id = ? AND org = ifnull(?, org)", (kind, id, org)
             ).fetchone()
         return _row(found) if found else None
 
-    def all(self, kind, org=None, parent=None):
-        """Return the rows of a kind, oldest first."""
+    def job(self, id: str) -> Row:
+        """Return the row of a job.
+
+        Args:
+            id: one of this store's.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        row = self.get("job", id)
+        if row is None:
+            raise KeyError(id)
+        return row
+
+    def all(self, kind: str, org: str | None = None, parent: str | None = None) -> list[Row]:
+        """Return the rows of a kind, oldest first.
+
+        Args:
+            kind: of the objects.
+            org: organisation that they must belong to; by default any.
+            parent: id of what they must belong to; by default any.
+        """
         with self._reading() as db:
             found = db.execute(
                 f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND org = ifnull(?, org) "
@@ -114,7 +168,18 @@ class Store:
             ).fetchall()
         return [_row(row) for row in found]
 
-    def page(self, kind, org, parent="", *, after=None, limit=20, newest_first=True, fields=None, metadata=None):
+    def page(
+        self,
+        kind: str,
+        org: str,
+        parent: str = "",
+        *,
+        after: str | None = None,
+        limit: int = 20,
+        newest_first: bool = True,
+        fields: dict[str, str] | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> tuple[list[Json], bool]:
         """Return some of the objects of an organisation in order, and whether there are more.
 
         Args:
@@ -131,7 +196,7 @@ class Store:
             KeyError: if there is no object `after`.
         """
         query = f"SELECT {_COLUMNS} FROM objects WHERE kind = ? AND org = ? AND parent = ?"
-        values = [kind, org, parent]
+        values: list[Any] = [kind, org, parent]
         for where, wanted in (("$", fields or {}), ("$.metadata", metadata or {})):
             for key, value in wanted.items():
                 query += f" AND EXISTS (SELECT 1 FROM json_each(object, '{where}') WHERE key = ? AND value = ?)"
@@ -150,8 +215,18 @@ class Store:
             found = db.execute(query, [*values, limit + 1]).fetchall()
         return [_row(row).object for row in found[:limit]], len(found) > limit
 
-    def update(self, kind, id, *, expect=None, private=None, **fields):
-        """Change fields of an object; with `expect`, only if its status is one of those. Return whether it was done."""
+    def update(
+        self, kind: str, id: str, *, expect: Sequence[str] | None = None, private: Json | None = None, **fields: Any
+    ) -> bool:
+        """Change fields of an object, and return whether it was done.
+
+        Args:
+            kind: of the object.
+            id: of the object.
+            expect: statuses of which it must have one; by default any.
+            private: values of fields that clients do not see.
+            **fields: values of fields that they see.
+        """
         with self.transaction() as db:
             row = self.get(kind, id)
             if row is None or expect and row.object["status"] not in expect:
@@ -162,16 +237,29 @@ class Store:
             )
             return True
 
-    def delete(self, kind, id, org=None):
-        """Delete an object and return its row; None if there was none."""
+    def delete(self, kind: str, id: str, org: str | None = None) -> Row | None:
+        """Delete an object and return its row; None if there was none.
+
+        Args:
+            kind: of the object.
+            id: of the object.
+            org: organisation that it must belong to; by default any.
+        """
         with self.transaction() as db:
             row = self.get(kind, id, org)
             if row:
                 db.execute("DELETE FROM objects WHERE seq = ?", (row.seq,))
             return row
 
-    def add_event(self, job_id, message, level="info", data=None):
-        """Add an event to a job; one with data holds metrics."""
+    def add_event(self, job_id: str, message: str, level: str = "info", data: Json | None = None) -> None:
+        """Add an event to a job.
+
+        Args:
+            job_id: id of the job.
+            message: a sentence.
+            level: "info", "warn" or "error".
+            data: metrics of a step, if it is about one.
+        """
         event = {
             "id": new_id("ftevent-"),
             "object": "fine_tuning.job.event",
@@ -181,10 +269,18 @@ class Store:
             "type": "metrics" if data else "message",
             "data": data or {},
         }
-        self.add("event", event, self.get("job", job_id).org, job_id)
+        self.add("event", event, self.job(job_id).org, job_id)
 
-    def add_file(self, source, filename, purpose, org, expires_at=None):
-        """Keep the content of an open binary file, and then the file object."""
+    def add_file(self, source: BinaryIO, filename: str, purpose: str, org: str, expires_at: int | None = None) -> Json:
+        """Keep the content of a file, then its object, and return that.
+
+        Args:
+            source: open binary file, which is copied piece by piece: it may be larger than the memory.
+            filename: its name, which is only ever text.
+            purpose: what it is for.
+            org: organisation that it belongs to.
+            expires_at: when it is to be deleted, in seconds; by default never.
+        """
         id = new_id("file-")
         partial = self.home / "files" / f".{id}"
         try:
@@ -210,15 +306,33 @@ class Store:
             org,
         )
 
-    def content(self, file_id):
-        """Return the path of a file's content. The id must be one of this store's: never one that a client sent."""
+    def content(self, file_id: str) -> Path:
+        """Return the path of a file's content.
+
+        Args:
+            file_id: one of this store's, never one that a client sent.
+        """
         return self.home / "files" / file_id
 
-    def job_folder(self, job_id):
-        """Return the folder of a job. The id must be one of this store's."""
+    def job_folder(self, job_id: str) -> Path:
+        """Return the folder of a job.
+
+        Args:
+            job_id: one of this store's.
+        """
         return self.home / "jobs" / job_id
 
+    def job_files(self, job_id: str) -> dict[str, Path]:
+        """Return the paths of a job's own copies of its files, by the names of the job's fields for them.
 
-def _row(found):
-    *plain, object, private = found
-    return Row(*plain, json.loads(object), json.loads(private))
+        Args:
+            job_id: one of this store's.
+        """
+        paths = {name: self.job_folder(job_id) / f"{name}.jsonl" for name in ("training_file", "validation_file")}
+        return {name: path for name, path in paths.items() if path.exists()}
+
+
+def _row(found: tuple[Any, ...]) -> Row:
+    """Return a row of the database with its objects parsed."""
+    seq, id, org, parent, object, private = found
+    return Row(seq, id, org, parent, json.loads(object), json.loads(private))
