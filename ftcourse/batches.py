@@ -57,9 +57,7 @@ def logits_of(model: Any, inputs: Any) -> torch.Tensor:
     return logits.float()
 
 
-def one_row_an_answer(
-    logits: torch.Tensor, labels: torch.Tensor, shifted: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
+def one_row_an_answer(logits: torch.Tensor, labels: torch.Tensor, shifted: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Return logits of shape (answers, classes) and labels; positions with the label -100 are left out.
 
     Args:

@@ -46,7 +46,7 @@ class Issue(NamedTuple):
         reason: what is wrong.
     """
 
-    index: int | None
+    index: int | None  # type: ignore[assignment]  # hides the method of tuples
     field: str | None
     kind: str
     reason: str
@@ -170,11 +170,7 @@ def _digest(item: Mapping[str, Any], field: str) -> bytes:
 
 
 def examine(
-    data: Sequence[Any],
-    drop: Iterable[str],
-    input_field: str = "input",
-    output_field: str = "output",
-    **limits: Any,
+    data: Sequence[Any], drop: Iterable[str], input_field: str = "input", output_field: str = "output", **limits: Any
 ) -> Iterator[tuple[Any, list[Issue]]]:
     """Yield each item with its issues; it is compared with the earlier items that have no issue of a kind in `drop`.
 

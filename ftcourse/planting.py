@@ -34,7 +34,9 @@ def plant_issues(data: Sequence[dict[str, Any]], seed: int = 0) -> tuple[list[An
 def _break(item: dict[str, Any], kind: str, data: Sequence[Any]) -> Any:
     """Return what has a kind of issue, made of an item, or of the first item of the data."""
     first = data[0]
-    other = next(one["output"] for one in data if isinstance(one, dict) and one.get("output") not in (None, first["output"]))
+    other = next(
+        one["output"] for one in data if isinstance(one, dict) and one.get("output") not in (None, first["output"])
+    )
     return {
         "wrong_type": ["not", "a", "dictionary"],
         "missing": {"input": item["input"]},

@@ -98,7 +98,7 @@ _PRACTICE = dict(
     max_length=128,
     per_device_train_batch_size=32,
     learning_rate=2e-4,
-    # The sizes of a study, `study_sizes`, are of its splits; those of the lesson's own runs are `num_...`, as everywhere.
+    # `study_sizes` are those of a study's splits; the `num_...` are those of the lesson's own runs.
 )
 
 _PRACTICE_FULL = dict(
@@ -426,9 +426,7 @@ LESSONS = {
             study_sizes=dict(train=800, validation=1000, test=None),
             study_epochs=2,
         ),
-        "full": dict(
-            _PRACTICE_FULL, num_train=None, num_eval=2000, num_test=None, num_tuned=4000, num_train_epochs=8
-        ),
+        "full": dict(_PRACTICE_FULL, num_train=None, num_eval=2000, num_test=None, num_tuned=4000, num_train_epochs=8),
     },
 }
 

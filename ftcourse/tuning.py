@@ -12,10 +12,7 @@ from . import train
 from .classification import compute_metrics, load_classifier
 from .errors import CourseError
 from .logs import read_scalars, tensorboard_button, trials_table
-from .ways import HEADS as HEADS
-from .ways import WAYS as WAYS
-from .ways import adapted_classifier as adapted_classifier
-from .ways import linear_names as linear_names
+from .ways import HEADS, WAYS, adapted_classifier, linear_names  # noqa: F401  (lesson 9's, but here before)
 
 # %% ../nbs/08_hyperparameters.ipynb #5896d49e
 KEEP_BEST = dict(

@@ -1,10 +1,19 @@
 """Lesson 8: learning rates and other settings."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import style
 from .style import BLUE, SKY, VERMILION
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def show_sweep(frame, setting, value, metric, default, noise=None):
+
+def show_sweep(
+    frame: pd.DataFrame, setting: str, value: str, metric: str, default: float, noise: tuple[float, float] | None = None
+) -> None:
     """Show a metric for each value of each setting, a panel a setting, a dot a run.
 
     Args:
@@ -37,7 +46,8 @@ def show_sweep(frame, setting, value, metric, default, noise=None):
     style.show(figure, f"{metric.replace('_', ' ')} by setting; unchanged {default:.2f}{band}. {'; '.join(said)}.")
 
 
-def _is_number(text):
+def _is_number(text: str) -> bool:
+    """Say whether a setting's value is a number."""
     try:
         float(text)
     except ValueError:
@@ -45,7 +55,7 @@ def _is_number(text):
     return True
 
 
-def show_range_test(curve, suggested):
+def show_range_test(curve: pd.DataFrame, suggested: float) -> None:
     """Show the loss over a growing learning rate.
 
     Args:
@@ -62,12 +72,15 @@ def show_range_test(curve, suggested):
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(0, top))
     axes.legend()
     lowest = curve.loc[curve["smoothed"].idxmin()]
-    style.show(figure, f"Smoothed loss starts at {curve['smoothed'].iloc[0]:.2f}, is lowest, {lowest['smoothed']:.2f}, at a learning "
-                 f"rate of {lowest['learning_rate']:.1e} and ends at {curve['smoothed'].iloc[-1]:.2f}. "
-                 f"Suggested: {suggested:.1e}.")  # fmt: skip
+    first, last = curve["smoothed"].iloc[0], curve["smoothed"].iloc[-1]
+    style.show(
+        figure,
+        f"Smoothed loss starts at {first:.2f}, is lowest, {lowest['smoothed']:.2f}, at a learning rate of "
+        f"{lowest['learning_rate']:.1e} and ends at {last:.2f}. Suggested: {suggested:.1e}.",
+    )
 
 
-def show_trials(trials):
+def show_trials(trials: pd.DataFrame) -> None:
     """Show the trials of a search by learning rate and accuracy; those that were stopped early are crosses.
 
     Args:
@@ -81,9 +94,8 @@ def show_trials(trials):
         rows = trials[trials["pruned"] == pruned]
         if len(rows):
             axes.plot(rows["learning_rate"], 100 * rows["accuracy"], mark, color=colour, label=name)
-            said.append(
-                f"{name} " + ", ".join(f"{a:.0%} at {r:.1e}" for r, a in zip(rows["learning_rate"], rows["accuracy"]))
-            )
+            points = zip(rows["learning_rate"], rows["accuracy"], strict=True)
+            said.append(f"{name} " + ", ".join(f"{score:.0%} at {rate:.1e}" for rate, score in points))
     axes.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy (%)")
     axes.legend()
     style.show(figure, f"{len(trials)} trials, accuracy by learning rate: {'; '.join(said)}.")
