@@ -8,14 +8,17 @@ and one in a hundred has a fault. Memory is the peak of the process with the ite
 compares far more, and is timed on a twentieth of the items. Records go to results/benchmark_data_quality.
 """
 
+from __future__ import annotations
+
 import argparse
 import itertools
+from typing import Any
 
 from ftcourse import quality, records
 from ftcourse.classification import read_review_sentences
 
 LABELS = ("rotten", "fresh")
-FAULTS = (
+FAULTS: tuple[dict[str, Any], ...] = (
     {"input": None},
     {"input": " \n"},
     {"input": "Meh"},
@@ -25,19 +28,19 @@ FAULTS = (
 )
 
 
-def make_items(count):
+def make_items(count: int) -> list[dict[str, Any]]:
     """Return a list of dictionaries with input and output."""
     rows = itertools.cycle(read_review_sentences().to_list())
-    items = [
-        {"input": f"{number}: {row['text']}", "output": LABELS[row["label"]]} for number, row in zip(range(count), rows)
-    ]
+    numbered = zip(range(count), rows, strict=False)  # the rows go round and round
+    items = [{"input": f"{number}: {row['text']}", "output": LABELS[row["label"]]} for number, row in numbered]
     for place, number in enumerate(range(50, count, 100)):
         items[number] = {**items[number], **FAULTS[place % len(FAULTS)]}
         items[number + 1] = dict(items[number - 50])
     return items
 
 
-def main():
+def main() -> None:
+    """Time the validator, the cleaner and the finder of near-duplicates, and write their records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=1_000_000, help="how many")
     count = parser.parse_args().items
@@ -56,7 +59,8 @@ def main():
     write("near-duplicates", cost, len(texts), found=len(pairs))
 
 
-def write(run, cost, count, **metrics):
+def write(run: str, cost: dict[str, float], count: int, **metrics: int) -> None:
+    """Write the record of a tool, and print it."""
     settings = {"items": count, "data": "movie-reviews"}
     records.write_record("benchmark_data_quality", run, metrics=metrics, settings=settings, cost=cost)
     print(

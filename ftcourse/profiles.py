@@ -102,6 +102,18 @@ _PRACTICE = dict(
     max_length=128,
     per_device_train_batch_size=32,
     learning_rate=2e-4,
+    # `study_sizes` are those of a study's splits; the `num_...` are those of the lesson's own runs.
+)
+
+_PRACTICE_FULL = dict(
+    model="distilbert/distilbert-base-uncased",
+    model_revision="12040accade4e8a0f71eabdb258fecc2e7e948be",
+    model_config={},
+    data="stanfordnlp/imdb",
+    data_revision="e6281661ce1c48d982bc483cf8a173c1bbeb5d31",
+    max_length=512,
+    per_device_train_batch_size=16,
+    learning_rate=2e-5,
 )
 
 LESSONS: dict[str, dict[str, Any]] = {
@@ -346,20 +358,11 @@ LESSONS: dict[str, dict[str, Any]] = {
             length_penalty=0.0,  # the score of the published figures
         ),
     },
-    "07_best_practices": {
-        "minutes": 6,  # at local, on two cores
+    "07_data_quality": {
+        "minutes": 2,  # at local, on two cores
         "assets": ("all-minilm-l6-v2", "movie-reviews"),
         "smoke": dict(
-            _PRACTICE,
-            num_train=200,
-            num_eval=48,
-            num_test=96,
-            num_planted=20,
-            num_tuned=64,
-            range_steps=4,
-            num_trials=2,
-            num_train_epochs=1,
-            max_epochs=2,
+            _PRACTICE, num_train=200, num_eval=48, num_test=96, num_planted=20, study_sizes=dict(train=200, test=96)
         ),
         "local": dict(
             _PRACTICE,
@@ -367,31 +370,71 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_eval=None,
             num_test=None,
             num_planted=200,  # near-duplicates
-            num_tuned=600,  # training sentences of the live runs and of the sweep
+            study_sizes=dict(train=None, test=None),
+        ),
+        "full": dict(_PRACTICE_FULL, num_train=None, num_eval=2000, num_test=None, num_planted=500),
+    },
+    "08_hyperparameters": {
+        "minutes": 4,  # at local, on two cores
+        "assets": ("all-minilm-l6-v2", "movie-reviews"),
+        "smoke": dict(
+            _PRACTICE,
+            num_train=64,
+            num_eval=48,
+            range_steps=4,
+            num_trials=2,
+            num_train_epochs=1,
+            max_epochs=2,
+            study_sizes=dict(train=64, validation=64, test=64),
+            search_sizes=dict(train=64, validation=64, test=64),
+            search_trials=2,
+        ),
+        "local": dict(
+            _PRACTICE,
+            num_train=600,
+            num_eval=None,
             range_steps=60,
             num_trials=4,
-            num_train_epochs=2,  # of those runs
+            num_train_epochs=2,  # of the search and of the studies
             max_epochs=8,  # until early stopping
+            study_sizes=dict(train=600, validation=1000, test=None),
+            search_sizes=dict(train=400, validation=600, test=None),  # a search takes many runs
+            search_trials=5,
         ),
         "full": dict(
-            model="distilbert/distilbert-base-uncased",
-            model_revision="12040accade4e8a0f71eabdb258fecc2e7e948be",
-            model_config={},
-            data="stanfordnlp/imdb",
-            data_revision="e6281661ce1c48d982bc483cf8a173c1bbeb5d31",
-            max_length=512,
-            per_device_train_batch_size=16,
-            learning_rate=2e-5,
-            num_train=None,
+            _PRACTICE_FULL,
+            num_train=4000,
             num_eval=2000,
-            num_test=None,
-            num_planted=500,
-            num_tuned=4000,
             range_steps=100,
             num_trials=12,
             num_train_epochs=2,
             max_epochs=8,
         ),
+    },
+    "09_evaluation": {
+        "minutes": 4,  # at local, on two cores
+        "assets": ("all-minilm-l6-v2", "movie-reviews"),
+        "smoke": dict(
+            _PRACTICE,
+            num_train=200,
+            num_eval=48,
+            num_test=96,
+            num_tuned=64,
+            num_train_epochs=2,
+            study_sizes=dict(train=128, validation=64, test=64),
+            study_epochs=1,
+        ),
+        "local": dict(
+            _PRACTICE,
+            num_train=4000,  # that the rival sees
+            num_eval=None,
+            num_test=None,
+            num_tuned=600,  # of them for fine-tuning
+            num_train_epochs=8,  # of which the best is kept
+            study_sizes=dict(train=800, validation=1000, test=None),
+            study_epochs=2,
+        ),
+        "full": dict(_PRACTICE_FULL, num_train=None, num_eval=2000, num_test=None, num_tuned=4000, num_train_epochs=8),
     },
 }
 

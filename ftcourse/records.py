@@ -228,10 +228,17 @@ def percent(values: Iterable[float]) -> str:
     """Return runs of a share as a phrase: mean, interval and the number of seeds, in per cent.
 
     Args:
-        values: shares between 0 and 1, one a run, at least two.
+        values: one share a run, at least two; or one difference of shares.
+
+    Returns:
+        Such as ``"84.3 % ± 1.1 (3 seeds)"``. Where the interval is wider than 20 points, the phrase says that the runs
+        are too few to say.
     """
+    values = list(values)
     mean, half_width = interval(values)
-    return f"{100 * mean:.1f} % ± {100 * half_width:.1f} ({len(list(values))} seeds)"
+    if 2 * half_width > 0.2:
+        return f"{100 * mean:.1f} % ({len(values)} seeds, too few to say)"
+    return f"{100 * mean:.1f} % ± {100 * half_width:.1f} ({len(values)} seeds)"
 
 
 def render_study(records: Iterable[dict[str, Any]], metrics: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Lesson 7's statistics, each against a closed form, another implementation, or data of which the truth is known."""
+"""Lesson 9's statistics, each against a closed form, another implementation, or data of which the truth is known."""
 
 from math import comb
 
@@ -15,7 +15,7 @@ from transformers import (
     BertForTokenClassification,
     LlamaConfig,
     LlamaForCausalLM,
-)  # fmt: skip
+)
 
 from ftcourse import evaluation
 from ftcourse.errors import CourseError
@@ -55,7 +55,7 @@ def test_padding_is_not_attended_to():
     found = evaluation.evaluate_model(model, batches())
     rows, labels = [], []
     for batch in batches():  # each row alone, without padding
-        for ids, mask, label in zip(batch["input_ids"], batch["attention_mask"], batch["labels"]):
+        for ids, mask, label in zip(batch["input_ids"], batch["attention_mask"], batch["labels"], strict=True):
             with torch.inference_mode():
                 rows.append(model.eval()(ids[mask.bool()][None]).logits[0].numpy())
             labels.append(int(label))
@@ -169,7 +169,9 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     rng, covered = np.random.default_rng(0), 0
     for seed in range(200):
         right = rng.random(300) < 0.8
-        _, low, high = evaluation.bootstrap_interval(lambda rows: right[rows].mean(), 300, num_resamples=300, seed=seed)
+        _, low, high = evaluation.bootstrap_interval(
+            lambda rows, right=right: right[rows].mean(), 300, num_resamples=300, seed=seed
+        )
         covered += low <= 0.8 <= high
     assert 180 <= covered <= 198  # 95 % of 200 is 190
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftcourse import quality
+from ftcourse import data_checks, planting, quality
 from ftcourse.errors import CourseError
 
 GOOD = {"input": "A warm and funny film.", "output": "fresh"}
@@ -77,7 +77,7 @@ def test_each_fault_is_named_with_item_field_reason_and_remedy(item, field, kind
     (issue,) = quality.validate_training_data([GOOD, item])
     assert (issue.index, issue.field, issue.kind) == (1, field, kind) and reason in issue.reason
     said = str(issue)
-    assert said.startswith(f"Item 1{f', {field}' if field else ''}: ") and said.endswith(quality.REMEDIES[kind])
+    assert said.startswith(f"Item 1{f', {field}' if field else ''}: ") and said.endswith(data_checks.REMEDIES[kind])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_each_fault_is_named_with_item_field_reason_and_remedy(item, field, kind
     ],
 )
 def test_labels_are_known_by_type_and_value(labels, label, kind):
-    issues = quality.check_item({"input": "A film to see", "output": label}, labels=labels)
+    issues = data_checks.check_item({"input": "A film to see", "output": label}, labels=labels)
     assert kinds(issues) == ([kind] if kind else [])
 
 
@@ -187,12 +187,12 @@ def test_validator_never_crashes_and_names_what_it_means(data, labels):
     before = copy.deepcopy(data)
     for issue in quality.validate_training_data(data, labels):
         assert issue.index is None or 0 <= issue.index < len(data)
-        assert issue.kind in quality.REMEDIES and issue.reason and str(issue).isprintable()
+        assert issue.kind in data_checks.REMEDIES and issue.reason and str(issue).isprintable()
     assert data == before
 
 
 @settings(max_examples=300, deadline=None)
-@given(DATA, LABELS, st.sets(st.sampled_from(sorted(set(quality.REMEDIES) - {"imbalance"}))))
+@given(DATA, LABELS, st.sets(st.sampled_from(sorted(set(data_checks.REMEDIES) - {"imbalance"}))))
 def test_cleaning_explains_every_removal_and_is_done_once(data, labels, drop):
     kept, removed = quality.clean_data(data, drop, labels=labels)
     gone = {issue.index: issue for issue in removed}
@@ -200,23 +200,27 @@ def test_cleaning_explains_every_removal_and_is_done_once(data, labels, drop):
     assert all(
         item is data[index] for item, index in zip(kept, (i for i in range(len(data)) if i not in gone), strict=True)
     )
-    assert all(issue.kind in drop | set(quality.UNUSABLE) for issue in removed)
+    assert all(issue.kind in drop | set(data_checks.UNUSABLE) for issue in removed)
     again = quality.clean_data(kept, drop, labels=labels)
-    assert again.removed == [] and len(again.data) == len(kept) and all(a is b for a, b in zip(again.data, kept))
+    assert (
+        again.removed == []
+        and len(again.data) == len(kept)
+        and all(a is b for a, b in zip(again.data, kept, strict=True))
+    )
 
 
 @settings(max_examples=100, deadline=None)
 @given(DATA)
 def test_what_was_cleaned_has_no_issue_of_the_dropped_kinds(data):
     found = kinds(quality.validate_training_data(quality.clean_data(data).data))
-    assert not {*quality.UNUSABLE, "duplicate"} & set(found)
+    assert not {*data_checks.UNUSABLE, "duplicate"} & set(found)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(codec=None)))
 def test_normalising_twice_changes_nothing(text):
-    once = quality.normalise(text)
-    assert quality.normalise(once) == once
+    once = data_checks.normalise(text)
+    assert data_checks.normalise(once) == once
 
 
 # --- Finders ---------------------------------------------------------------------------------------------------------
@@ -239,7 +243,7 @@ def test_similarity_is_jaccards(first, second):
 
 
 def test_near_duplicates_are_those_of_an_exhaustive_search(reviews):
-    texts, _ = quality.plant_near_duplicates(list(reviews["text"])[:300], 60, changes=2, min_words=4)
+    texts, _ = planting.plant_near_duplicates(list(reviews["text"])[:300], 60, changes=2, min_words=4)
     pieces = [quality.shingles(text) for text in texts]
     pairs = quality.find_near_duplicates(texts)
     found = {(row.first, row.second): row.similarity for row in pairs.itertuples()}
@@ -251,16 +255,16 @@ def test_near_duplicates_are_those_of_an_exhaustive_search(reviews):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_near_duplicates_are_found(reviews, seed):
-    texts, planted = quality.plant_near_duplicates(list(reviews["text"]), 200, seed=seed)
+    texts, planted = planting.plant_near_duplicates(list(reviews["text"]), 200, seed=seed)
     pairs = quality.find_near_duplicates(texts)
-    scores = quality.score_finder(zip(pairs["first"], pairs["second"]), planted)
+    scores = planting.score_finder(zip(pairs["first"], pairs["second"], strict=True), planted)
     assert scores["recall"] >= 0.95 and scores["precision"] >= 0.95
 
 
 def test_leaks_between_two_sides_are_found_and_pairs_within_a_side_are_not(reviews):
     texts = list(reviews["text"])[:200]
     pairs = quality.find_near_duplicates([*texts[:100], texts[0]], [*texts[100:], texts[7].upper(), texts[100]])
-    assert sorted(zip(pairs["first"], pairs["second"])) == [(7, 100)]
+    assert sorted(zip(pairs["first"], pairs["second"], strict=True)) == [(7, 100)]
     assert (
         quality.find_near_duplicates([], []).empty
         and quality.find_near_duplicates(["", " ", "!"])["similarity"].tolist() == [1] * 3
@@ -279,33 +283,33 @@ def test_only_copies_of_what_stays_are_left_out():
 
 def test_planted_changes_leave_what_they_say(reviews):
     texts = list(reviews["text"])
-    altered, planted = quality.plant_near_duplicates(texts, 50, seed=1)
+    altered, planted = planting.plant_near_duplicates(texts, 50, seed=1)
     assert altered[:-50] == texts and len({first for first, _ in planted}) == 50
     assert all(altered[first] != altered[second] for first, second in planted)
-    labels, rows = quality.plant_flips([0, 1, 2, 0] * 25, 0.3)
+    labels, rows = planting.plant_flips([0, 1, 2, 0] * 25, 0.3)
     assert (
         len(rows) == 30
         and np.flatnonzero(labels != [0, 1, 2, 0] * 25).tolist() == rows.tolist()
         and set(labels) == {0, 1, 2}
     )
     assert (
-        quality.plant_flips([0, 1] * 50, 0.1, seed=1)[1].tolist()
-        != quality.plant_flips([0, 1] * 50, 0.1, seed=2)[1].tolist()
+        planting.plant_flips([0, 1] * 50, 0.1, seed=1)[1].tolist()
+        != planting.plant_flips([0, 1] * 50, 0.1, seed=2)[1].tolist()
     )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_planted_issue_is_found_under_its_name(reviews, seed):
     data = [{"input": row["text"], "output": ("rotten", "fresh")[row["label"]]} for row in reviews.select(range(300))]
-    data = [item for item in data if not quality.check_item(item)]
-    broken, places = quality.plant_issues(data, seed)
+    data = [item for item in data if not data_checks.check_item(item)]
+    broken, places = planting.plant_issues(data, seed)
     found = {issue.index: issue.kind for issue in quality.validate_training_data(broken, ["fresh", "rotten"])}
-    assert found == places and set(places.values()) == set(quality.REMEDIES) - {"imbalance"}
+    assert found == places and set(places.values()) == set(data_checks.REMEDIES) - {"imbalance"}
 
 
 def test_score_of_a_finder():
-    assert quality.score_finder([1, 2, 3, 4], [1, 2, 9]) == {"precision": 0.5, "recall": 2 / 3, "found": 4}
-    assert quality.score_finder([], [1]) == {"precision": 0.0, "recall": 0.0, "found": 0}
+    assert planting.score_finder([1, 2, 3, 4], [1, 2, 9]) == {"precision": 0.5, "recall": 2 / 3, "found": 4}
+    assert planting.score_finder([], [1]) == {"precision": 0.0, "recall": 0.0, "found": 0}
 
 
 @pytest.fixture(scope="module")
@@ -314,13 +318,13 @@ def blobs():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 2000)
     features = rng.normal(size=(2000, 5)) + 1.1 * (2 * truth[:, None] - 1) * np.array([1, 0.5, 0, 0, 0])
-    return features, *quality.plant_flips(truth, 0.1)
+    return features, *planting.plant_flips(truth, 0.1)
 
 
 def test_wrong_labels_are_found_with_three_times_the_base_rate(blobs):
     features, labels, rows = blobs
     found = quality.find_label_errors(labels, quality.out_of_fold(features, labels))
-    scores = quality.score_finder(found["row"], rows)
+    scores = planting.score_finder(found["row"], rows)
     assert scores["precision"] > 0.3 and scores["recall"] > 0.2
     assert found["confidence"].is_monotonic_increasing and (found["confidence"] < 0.5).all()
     assert (found["suggested"] == 1 - found["label"]).all() and (found["label"] == labels[found["row"]]).all()
@@ -350,3 +354,11 @@ def test_too_few_examples_to_judge_labels(labels):
 def test_labels_must_fit_the_probabilities(labels):
     with pytest.raises(CourseError, match="don't fit probabilities"):
         quality.find_label_errors(labels, np.full((2, 2), 0.5))
+
+
+def test_names_that_moved_are_still_found_in_the_lesson():
+    for module in (data_checks, planting):
+        for name in ("Issue", "REMEDIES", "UNUSABLE", "check_item", "encoding_damage", "normalise", "alter",
+                     "plant_issues", "plant_near_duplicates", "plant_flips", "score_finder"):  # fmt: skip
+            if hasattr(module, name):
+                assert getattr(quality, name) is getattr(module, name)

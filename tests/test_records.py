@@ -55,6 +55,13 @@ def test_interval_is_students_t():
         records.interval([0.5])
 
 
+def test_an_interval_that_could_be_anything_is_not_given():
+    assert records.percent([0.84, 0.85, 0.87]) == "85.3 % ± 3.8 (3 seeds)"
+    assert records.percent(iter([0.55, 0.79])) == "67.0 % (2 seeds, too few to say)"
+    assert records.percent([0.70, 0.716]) == "70.8 % (2 seeds, too few to say)"  # 10.2 points to either side
+    assert records.percent([-0.01, 0.005]) == "-0.2 % ± 9.5 (2 seeds)"
+
+
 def test_measure_sees_time_and_the_rise_of_memory():
     with records.measure() as idle:
         time.sleep(0.1)
@@ -84,4 +91,4 @@ def test_tables_and_phrases_come_from_records(tmp_path):
     table = records.render_study(loaded, ["accuracy"])
     assert "84.0 %" in table and "86.0 %" in table and "1,200" in table
     assert len(set(line.count("|") for line in table.splitlines())) == 1
-    assert records.percent(records.as_frame(loaded)["accuracy"]).startswith("85.0 % ±")
+    assert records.percent(records.as_frame(loaded)["accuracy"]) == "85.0 % (2 seeds, too few to say)"

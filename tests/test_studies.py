@@ -6,7 +6,7 @@ from unittest.mock import patch
 import pytest
 
 from ftcourse import images, profiles, qa, records, studies, transfer
-from ftcourse.studies import best_practices
+from ftcourse.studies import evaluation, quality, tuning
 
 
 def test_study_writes_records_and_continues(tmp_path, capsys):
@@ -130,19 +130,29 @@ def test_the_head_alone_and_the_curve_change_what_they_say(tmp_path):
 
 @pytest.fixture
 def fewer(monkeypatch):
-    """Lesson 7's studies with fewer sentences than smoke has, and one value of everything that they vary."""
-    lesson = profiles.LESSONS["07_best_practices"]
-    smaller = dict(num_train=100, num_test=40, num_planted=10, num_tuned=32)
-    monkeypatch.setitem(lesson, "smoke", {**lesson["smoke"], **smaller})
-    one = dict(FLIPS=(0.2,), COPIES=(1,), NOISE_SEEDS=1, SWEEP={"batch": ("8 x 2",)})
-    for name, value in one.items():
-        monkeypatch.setattr(best_practices, name, value)
+    """The studies of lessons 7 to 9 with fewer sentences than smoke has, and one value of everything that they vary."""
+    few = dict(train=32, validation=64, test=64)
+    smaller = {
+        "07_data_quality": dict(num_planted=10, study_sizes=dict(train=100, test=40)),
+        "08_hyperparameters": dict(study_sizes=few, search_sizes=few),
+        "09_evaluation": dict(study_sizes={**few, "train": 64}),
+    }
+    for lesson, sizes in smaller.items():
+        monkeypatch.setitem(profiles.LESSONS[lesson], "smoke", {**profiles.LESSONS[lesson]["smoke"], **sizes})
+    monkeypatch.setattr(quality, "FLIPS", (0.2,))
+    monkeypatch.setattr(quality, "COPIES", (1,))
+    monkeypatch.setattr(tuning, "NOISE_SEEDS", 1)
+    monkeypatch.setattr(tuning, "SWEEP", {"batch": ((8, 2),)})
 
 
 def test_faults_are_planted_found_and_mended(tmp_path, fewer, capsys):
     studies.best_practices_data(seeds=(4,), profile="smoke", folder=tmp_path)
     found = {record["settings"]["fault"]: record for record in records.load_records("best_practices_data", tmp_path)}
     assert set(found) == {"flips", "copies", "leak", "imbalance"} and found["flips"]["settings"]["share"] == 0.2
+    assert {record["run"] for record in found.values()} == {
+        "flips-20-seed-4", "copies-1-seed-4", "leak-seed-4", "imbalance-seed-4",
+    }  # fmt: skip
+    assert found["leak"]["settings"]["num_train"] == 100 and found["leak"]["settings"]["num_test"] == 40
     assert found["copies"]["metrics"]["recall"] >= 0.9 and found["leak"]["metrics"]["recall"] >= 0.8
     assert found["leak"]["metrics"]["faulty_accuracy"] > found["leak"]["metrics"]["mended_accuracy"]
     assert all(0 <= value <= 1 for name, value in found["flips"]["metrics"].items() if name != "found")
@@ -169,17 +179,30 @@ def test_search_and_its_rivals_get_what_they_are_said_to_get(tmp_path, fewer):
 
 
 def test_sides_of_the_tuning_studies_share_no_film():
-    sides = best_practices._tuning_data(profiles.load_profile("07", "smoke"), seed=0)
-    films = {side: set(rows["film"]) for side, rows in sides.items()}
+    settings = profiles.load_profile("08", "smoke")
+    splits = tuning.tuning_data(settings, settings.study_sizes, seed=0)
+    assert {split: len(rows) for split, rows in splits.items()} == settings.study_sizes
+    films = {split: set(rows["film"]) for split, rows in splits.items()}
     assert not films["train"] & films["validation"] and not (films["train"] | films["validation"]) & films["test"]
 
 
 @pytest.mark.parametrize("way", ["feature extraction", "LoRA"])
 def test_ways_are_measured_alike(tmp_path, fewer, way):
-    best_practices._way("best_practices_ways", "one", "smoke", 3, tmp_path, way)
+    evaluation._way("best_practices_ways", "one", "smoke", 3, tmp_path, way)
     (record,) = records.load_records("best_practices_ways", tmp_path)
     assert (
         record["settings"]["way"] == way and record["settings"]["num_train"] == 64 and record["settings"]["seed"] == 3
     )
     assert record["metrics"]["trainable"] == {"feature extraction": 385, "LoRA": 338_690}[way]
     assert 0 < record["metrics"]["saved_mb"] < 5 and 0 <= record["metrics"]["accuracy"] <= 1
+
+
+@pytest.mark.parametrize("study", [name for name in studies.STUDIES if name.startswith("best_practices")])
+def test_committed_records_are_those_that_the_study_would_write(study, capsys):
+    """A study that is run again goes on from the records: it names its runs as it did when they were made."""
+    committed = {record["run"] for record in records.load_records(study)}
+    seeds = sorted({record["settings"]["seed"] for record in records.load_records(study)})
+    with patch.object(records, "is_done", lambda study, run, folder: print(f"{study}/{run}") or True):
+        studies.STUDIES[study](seeds=seeds[:1] if study.endswith("sweep") else seeds)
+    named = {line.removeprefix(f"{study}/") for line in capsys.readouterr().out.split()}
+    assert committed <= named

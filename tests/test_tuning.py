@@ -1,4 +1,4 @@
-"""Lesson 7's settings: the usual starting points, the range test, the search and its pruning, four ways to fine-tune."""
+"""Lesson 8's settings: the usual starting points, the range test, the search and its pruning; and lesson 9's ways."""
 
 import importlib
 
@@ -9,7 +9,7 @@ import torch
 from datasets import Dataset
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, EarlyStoppingCallback
 
-from ftcourse import train, tuning
+from ftcourse import logs, train, tuning, ways
 from ftcourse.classification import compute_metrics, model_path
 from ftcourse.errors import CourseError
 
@@ -168,12 +168,12 @@ def test_what_was_logged_is_read_and_a_press_opens_the_board(tmp_path, rows, tok
         tiny(), args, processing_class=tokenizer, train_dataset=rows, tensorboard_dir=tmp_path / "runs"
     )
     trainer.train()
-    scalars = tuning.read_scalars(tmp_path / "runs")
+    scalars = logs.read_scalars(tmp_path / "runs")
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     assert scalars[scalars["tag"] == "train/loss"]["value"].tolist() == pytest.approx(losses)
     opened = []
     monkeypatch.setattr(importlib.import_module("tensorboard.notebook"), "start", opened.append)
-    box = tuning.tensorboard_button(tmp_path / "runs")
+    box = logs.tensorboard_button(tmp_path / "runs")
     assert opened == []
     box.children[0].click()
     assert opened == [f'--logdir "{tmp_path / "runs"}"']
@@ -181,7 +181,7 @@ def test_what_was_logged_is_read_and_a_press_opens_the_board(tmp_path, rows, tok
 
 def test_empty_folder_has_nothing_to_read(tmp_path):
     with pytest.raises(CourseError, match="nothing logged"):
-        tuning.read_scalars(tmp_path)
+        logs.read_scalars(tmp_path)
 
 
 # --- Four ways -------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_empty_folder_has_nothing_to_read(tmp_path):
 
 @pytest.mark.parametrize("way", ["full fine-tuning", "LoRA", "QLoRA"])
 def test_each_way_trains_what_it_says(way, rows, tokenizer, tmp_path):
-    model = tuning.adapted_classifier("all-minilm-l6-v2", way, r=4)
+    model = ways.adapted_classifier("all-minilm-l6-v2", way, r=4)
     trainable = {name for name, weights in model.named_parameters() if weights.requires_grad}
     kinds = {type(layer).__name__ for layer in model.modules()}
     if way == "full fine-tuning":
@@ -214,4 +214,12 @@ def test_each_way_trains_what_it_says(way, rows, tokenizer, tmp_path):
 @pytest.mark.parametrize("way", ["feature extraction", "lora", None])
 def test_unknown_way_is_refused(way):
     with pytest.raises(CourseError, match="choose full fine-tuning, LoRA or QLoRA"):
-        tuning.adapted_classifier("all-minilm-l6-v2", way)
+        ways.adapted_classifier("all-minilm-l6-v2", way)
+
+
+def test_names_that_moved_are_still_found_in_lesson_eight():
+    for module, names in (
+        (ways, "WAYS HEADS linear_names adapted_classifier"),
+        (logs, "read_scalars tensorboard_button"),
+    ):
+        assert all(getattr(tuning, name) is getattr(module, name) for name in names.split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from . import style
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def show_reliability(tables: dict[str, pd.DataFrame]) -> None:
+def show_reliability(tables: Mapping[str, pd.DataFrame]) -> None:
     """Show accuracy against certainty, a line a model; on the diagonal a model is as right as it says.
 
     Args:
@@ -23,7 +23,7 @@ def show_reliability(tables: dict[str, pd.DataFrame]) -> None:
     figure, axes = plt.subplots(figsize=(5, 4.5))
     axes.plot([0, 100], [0, 100], color=BLACK, linewidth=0.8, linestyle="--", label="as right as it says")
     said = []
-    for (name, table), colour, mark in zip(tables.items(), (VERMILION, BLUE, GREEN), "os^"):
+    for (name, table), colour, mark in zip(tables.items(), (VERMILION, BLUE, GREEN), "os^", strict=False):
         axes.plot(100 * table["confidence"], 100 * table["accuracy"], f"{mark}-", color=colour, label=name)
         axes.scatter(
             100 * table["confidence"],
@@ -32,10 +32,8 @@ def show_reliability(tables: dict[str, pd.DataFrame]) -> None:
             color=colour,
             alpha=0.3,
         )
-        said.append(
-            f"{name}: "
-            + ", ".join(f"sure {c:.0%} right {a:.0%}" for c, a in zip(table["confidence"], table["accuracy"]))
-        )
+        bins = zip(table["confidence"], table["accuracy"], strict=True)
+        said.append(f"{name}: " + ", ".join(f"sure {c:.0%} right {a:.0%}" for c, a in bins))
     low = min(table["confidence"].min() for table in tables.values())
     axes.set(xlabel="certainty (%)", ylabel="right (%)", xlim=(max(0, 100 * low - 5), 101), ylim=(0, 101))
     axes.legend(loc="lower right")
@@ -61,7 +59,8 @@ def show_slices(table: pd.DataFrame, overall: float) -> None:
     axes.invert_yaxis()
     axes.legend()
     said = ", ".join(
-        f"{name} {row.accuracy:.0%} ({row.low:.0%} to {row.high:.0%})" for name, row in zip(names, table.itertuples())
+        f"{name} {row.accuracy:.0%} ({row.low:.0%} to {row.high:.0%})"
+        for name, row in zip(names, table.itertuples(), strict=True)
     )
     style.show(figure, f"Accuracy by slice; all {overall:.0%}: {said}.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import style
 from .style import BLUE, SKY, VERMILION
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def show_sweep(frame, setting, value, metric, default, noise=None):
+def show_sweep(
+    frame: pd.DataFrame, setting: str, value: str, metric: str, default: float, noise: tuple[float, float] | None = None
+) -> None:
     """Show a metric for each value of each setting, a panel a setting, a dot a run.
 
     Args:
@@ -44,7 +46,8 @@ def show_sweep(frame, setting, value, metric, default, noise=None):
     style.show(figure, f"{metric.replace('_', ' ')} by setting; unchanged {default:.2f}{band}. {'; '.join(said)}.")
 
 
-def _is_number(text: Any) -> bool:
+def _is_number(text: str) -> bool:
+    """Say whether a setting's value is a number."""
     try:
         float(text)
     except ValueError:
@@ -69,9 +72,12 @@ def show_range_test(curve: pd.DataFrame, suggested: float) -> None:
     axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(0, top))
     axes.legend()
     lowest = curve.loc[curve["smoothed"].idxmin()]
-    style.show(figure, f"Smoothed loss starts at {curve['smoothed'].iloc[0]:.2f}, is lowest, {lowest['smoothed']:.2f}, at a learning "
-                 f"rate of {lowest['learning_rate']:.1e} and ends at {curve['smoothed'].iloc[-1]:.2f}. "
-                 f"Suggested: {suggested:.1e}.")  # fmt: skip
+    first, last = curve["smoothed"].iloc[0], curve["smoothed"].iloc[-1]
+    style.show(
+        figure,
+        f"Smoothed loss starts at {first:.2f}, is lowest, {lowest['smoothed']:.2f}, at a learning rate of "
+        f"{lowest['learning_rate']:.1e} and ends at {last:.2f}. Suggested: {suggested:.1e}.",
+    )
 
 
 def show_trials(trials: pd.DataFrame) -> None:
@@ -88,9 +94,8 @@ def show_trials(trials: pd.DataFrame) -> None:
         rows = trials[trials["pruned"] == pruned]
         if len(rows):
             axes.plot(rows["learning_rate"], 100 * rows["accuracy"], mark, color=colour, label=name)
-            said.append(
-                f"{name} " + ", ".join(f"{a:.0%} at {r:.1e}" for r, a in zip(rows["learning_rate"], rows["accuracy"]))
-            )
+            points = zip(rows["learning_rate"], rows["accuracy"], strict=True)
+            said.append(f"{name} " + ", ".join(f"{score:.0%} at {rate:.1e}" for rate, score in points))
     axes.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy (%)")
     axes.legend()
     style.show(figure, f"{len(trials)} trials, accuracy by learning rate: {'; '.join(said)}.")

@@ -3,15 +3,15 @@
 A study skips the runs that already have a record, so that it continues where it was stopped.
 """
 
-from .best_practices import (
-    best_practices_data, best_practices_search, best_practices_sweep, best_practices_ways,
-)  # fmt: skip
+from .evaluation import best_practices_ways
 from .lora import lora, lora_memory, lora_sweep
 from .ner import ner, ner_variants
 from .openai_job import openai_job
 from .qa import qa, qa_curve, qa_frozen
+from .quality import best_practices_data
 from .text_classification import text_classification, text_classification_curve, text_classification_too_little
 from .transfer import transfer, transfer_curve
+from .tuning import best_practices_search, best_practices_sweep
 
 STUDIES = {
     "transfer": transfer,
