@@ -7,6 +7,7 @@ A record says what ran (study, command, profile, seed, model, data), where (vers
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def measure() -> Iterator[dict[str, float]]:
         cost["peak_memory_mb"] = round(max(peak, process.memory_info().rss) / 1e6, 1)
 
 
-def record_path(study: str, run: str, folder: str | Path | None = None) -> Path:
+def record_path(study: str, run: str, folder: str | os.PathLike[str] | None = None) -> Path:
     """Return where the record of a run is kept, ``FOLDER/STUDY/RUN.json``.
 
     Args:
@@ -111,7 +112,7 @@ def record_path(study: str, run: str, folder: str | Path | None = None) -> Path:
     return Path(folder or results_folder()) / study / f"{run}.json"
 
 
-def is_done(study: str, run: str, folder: str | Path | None = None) -> bool:
+def is_done(study: str, run: str, folder: str | os.PathLike[str] | None = None) -> bool:
     """Say whether a run has its record, and print it if so: a study then skips the run.
 
     Args:
@@ -132,7 +133,7 @@ def write_record(
     metrics: Mapping[str, Any],
     settings: Mapping[str, Any],
     cost: Mapping[str, float] | None = None,
-    folder: str | Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
     **more: Any,
 ) -> Path:
     """Write one run's record to ``FOLDER/STUDY/RUN.json``, whole or not at all.
@@ -164,7 +165,7 @@ def write_record(
     return write_atomically(path, json.dumps(record, indent=1) + "\n")
 
 
-def load_records(study: str, folder: str | Path | None = None) -> list[dict[str, Any]]:
+def load_records(study: str, folder: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
     """Return the records of a study as a list of dictionaries, ordered by the name of the run.
 
     Args:

@@ -288,11 +288,11 @@ def test_live_view_in_a_terminal(monkeypatch, job):
 
 
 def test_plain_lines_without_a_terminal(monkeypatch, job):
-    now = 0.0
-    monkeypatch.setattr(live.time, "monotonic", lambda: now)
+    clock = {"now": 0.0}
+    monkeypatch.setattr(live.time, "monotonic", lambda: clock["now"])
     console = Console(file=io.StringIO(), width=40)
     with live.show_progress(console) as (_, tick):
-        for now in (0.0, 0.5, 29.0, 31.0, 59.0, 62.0):
+        for clock["now"] in (0.0, 0.5, 29.0, 31.0, 59.0, 62.0):
             tick([job])
     assert console.file.getvalue().splitlines() == [
         "01_a: started",

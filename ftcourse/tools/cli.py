@@ -279,7 +279,7 @@ def study(
         STUDIES[known](**options)
 
 
-def _read_seeds(seeds: list[str]) -> dict[str, tuple[int, ...]]:
+def _read_seeds(seeds: list[str]) -> dict[str, Any]:
     try:
         return {"seeds": tuple(int(seed) for seed in seeds)} if seeds else {}
     except ValueError as error:
