@@ -70,3 +70,16 @@ def test_nothing_in_the_repository_is_of_one_machine():
     found = {name: m[0] for name in text if (m := hosts.search((ROOT / name).read_text(encoding="utf-8")))}
     own = {"tests/test_repository.py", "tests/notebook_rules.py", "tests/test_notebooks.py"}  # they look for such texts
     assert not {name for name in found if name not in own}, found
+
+
+def modules():
+    return {name: (ROOT / name).read_text(encoding="utf-8") for name in FILES if re.fullmatch(r"ftcourse/.+\.py", name)}
+
+
+def test_no_shipped_code_replaces_a_part_of_another():
+    assert not [name for name, text in modules().items() if "unittest.mock" in text or "monkeypatch" in text]
+
+
+def test_nothing_branches_on_the_name_of_a_profile():
+    asked = re.compile(r"""profile\s*(==|!=|in|not in)\s*["'(]""")
+    assert not [name for name, text in modules().items() if asked.search(text)]
