@@ -1,5 +1,6 @@
 """Lesson 5's helpers: labels that decode back, a score that agrees with an independent one, spans of the text."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -214,20 +215,22 @@ def test_fine_tune_hands_the_argument_on(tmp_path, monkeypatch):
     assert sum(sums[0]) > 0 and sums[1] == [0] * 10
 
 
-def test_the_study_changes_one_thing_a_variant(tokenizer, model, tmp_path, monkeypatch):
-    asked, predicted, real = {}, [], ner.predict_words
+def test_the_study_changes_one_thing_a_variant(tmp_path, monkeypatch):
+    asked, predicted = {}, []
     variants = ("labels-on-all-tokens", "labels-off-by-one", "no-other-names", "capitals-unmarked")
 
     def fine_tune(dataset, name, output_dir, **options):
         asked[variants[len(asked)]] = options
-        trainer = {"model": model, "processing_class": tokenizer, "evaluate": lambda self: {"eval_f1": 0.5}}
+        trainer = {"model": "m", "processing_class": "t", "evaluate": lambda self: {"eval_f1": 0.5}}
         return type("Trainer", (), trainer)()
 
-    def predict_words(*given, **options):
-        predicted.append(options["capitals"])
-        return real(*given, **options)
+    def predict_words(sentences, model, tokenizer, max_length, *, decode, capitals):
+        predicted.append(capitals)
+        tag = {ner.best_path: "B-PER", ner.likeliest: "O"}[decode]
+        return [[(tag, 0.5)] * len(words) for words in sentences]
 
     monkeypatch.setattr(ner, "fine_tune", fine_tune)
+    monkeypatch.setattr(ner, "load_entities", functools.cache(load_entities))
     monkeypatch.setattr(ner, "predict_words", predict_words)
     studies.ner_variants(profile="smoke", folder=tmp_path)
     usual = {"align": ner.align_labels, "capitals": True, "num_copies": 1, "num_train_epochs": 2}
@@ -242,6 +245,8 @@ def test_the_study_changes_one_thing_a_variant(tokenizer, model, tmp_path, monke
     assert predicted == [True] * 12 + [False] * 4  # two ways to decode, on two tests
     found = {record["run"]: record for record in records.load_records("ner_variants", tmp_path)}
     assert set(found) == {f"{variant}-seed-0" for variant in variants}
+    metrics = found["labels-off-by-one-seed-0"]["metrics"]
+    assert metrics["word_by_word_f1"] == 0 < metrics["PER_f1"] and metrics["seen_by_itself_f1"] == 0.5
     assert found["labels-off-by-one-seed-0"]["settings"]["align"] == "align_off_by_one"
     assert found["capitals-unmarked-seed-0"]["settings"]["variant"] == "capitals unmarked"
 
