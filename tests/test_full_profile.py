@@ -13,6 +13,8 @@ import torch
 
 from ftcourse.profiles import LESSONS
 
+pytestmark = pytest.mark.models
+
 NBS = Path(__file__).parents[1] / "nbs"
 PINNED = "0123456789abcdef0123456789abcdef01234567"
 

@@ -242,6 +242,7 @@ def test_any_bytes_are_read_or_refused(content):
 # --- Against the service, with a tiny model --------------------------------------------------------------------------
 
 
+@pytest.mark.models
 def test_from_the_file_to_the_answer(tmp_path, monkeypatch, tiny_llama):  # noqa: F811
     """`open_service` starts a service where none runs and finds it again; the calls of the lesson in their order."""
     monkeypatch.setenv("FTCOURSE_SERVICE_HOME", str(tmp_path / "service"))
@@ -269,6 +270,7 @@ def test_from_the_file_to_the_answer(tmp_path, monkeypatch, tiny_llama):  # noqa
             jobs.wait_for_job(client, job.id, poll=0.1)
 
 
+@pytest.mark.models
 def test_the_study_writes_records_and_continues(tmp_path, monkeypatch, tiny_llama, capsys):  # noqa: F811
     monkeypatch.setenv("FTCOURSE_SERVICE_MODELS", json.dumps({"smollm2-135m-instruct": str(tiny_llama)}))
     studies.openai_job(seeds=(5,), profile="smoke", folder=tmp_path)

@@ -16,6 +16,8 @@ from ftcourse import dialogues, lora, records, studies
 from ftcourse.errors import CourseError
 from ftcourse.files import DATA, model_path
 
+pytestmark = pytest.mark.models
+
 SYSTEM = {"role": "system", "content": "You help."}
 SMALL = dict(per_device_train_batch_size=2, learning_rate=1e-2, weight_decay=0.0, logging_steps=1, disable_tqdm=True)
 

@@ -18,6 +18,8 @@ from ftcourse.errors import CourseError
 from ftcourse.files import model_path
 from ftcourse.train import IGNORED
 
+pytestmark = pytest.mark.models
+
 ADVERSARIAL = [
     [],
     ["O"],

@@ -207,6 +207,7 @@ def test_train_and_test_share_no_pattern(corpus):
 # --- The real test set -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.models
 def test_nothing_is_taken_from_the_real_sample(sentences, conll):
     words = [[token for token, _ in rows] for rows in conll]
     grams = {tuple(row[i : i + 5]) for row in words for i in range(len(row) - 4)}
@@ -217,6 +218,7 @@ def test_nothing_is_taken_from_the_real_sample(sentences, conll):
         assert not shared and tuple(mine) not in whole, (" ".join(mine), shared)
 
 
+@pytest.mark.models
 def test_nobody_in_the_real_sample_is_named(sentences, conll):
     people, name = set(), []
     for rows in conll:

@@ -13,6 +13,8 @@ from transformers import AutoTokenizer
 from ftcourse import qa
 from ftcourse.errors import CourseError
 
+pytestmark = pytest.mark.models
+
 FLAG = "\U0001f1eb\U0001f1f7"
 # Contexts with the answers to find in them: at the very start and end, repeated, accented, with emoji and odd blanks.
 ADVERSARIAL = [

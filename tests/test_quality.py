@@ -242,6 +242,7 @@ def test_similarity_is_jaccards(first, second):
     )
 
 
+@pytest.mark.models
 def test_near_duplicates_are_those_of_an_exhaustive_search(reviews):
     texts, _ = planting.plant_near_duplicates(list(reviews["text"])[:300], 60, changes=2, min_words=4)
     pieces = [quality.shingles(text) for text in texts]
@@ -253,6 +254,7 @@ def test_near_duplicates_are_those_of_an_exhaustive_search(reviews):
     assert pairs["similarity"].is_monotonic_decreasing
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_near_duplicates_are_found(reviews, seed):
     texts, planted = planting.plant_near_duplicates(list(reviews["text"]), 200, seed=seed)
@@ -261,6 +263,7 @@ def test_planted_near_duplicates_are_found(reviews, seed):
     assert scores["recall"] >= 0.95 and scores["precision"] >= 0.95
 
 
+@pytest.mark.models
 def test_leaks_between_two_sides_are_found_and_pairs_within_a_side_are_not(reviews):
     texts = list(reviews["text"])[:200]
     pairs = quality.find_near_duplicates([*texts[:100], texts[0]], [*texts[100:], texts[7].upper(), texts[100]])
@@ -281,6 +284,7 @@ def test_only_copies_of_what_stays_are_left_out():
     assert quality.later_copies(pairs) == [1, 4]  # 2 is near 1, which goes, and not near 0
 
 
+@pytest.mark.models
 def test_planted_changes_leave_what_they_say(reviews):
     texts = list(reviews["text"])
     altered, planted = planting.plant_near_duplicates(texts, 50, seed=1)
@@ -298,6 +302,7 @@ def test_planted_changes_leave_what_they_say(reviews):
     )
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("seed", range(5))
 def test_every_planted_issue_is_found_under_its_name(reviews, seed):
     data = [{"input": row["text"], "output": ("rotten", "fresh")[row["label"]]} for row in reviews.select(range(300))]

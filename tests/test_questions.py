@@ -77,6 +77,7 @@ def test_the_place_near_the_questions_words_comes_first():
     assert order_places(places, "Why ?", context) == places
 
 
+@pytest.mark.models
 def test_questions_are_whole_and_answers_stand_at_their_offsets(questions):
     assert check_examples(questions) == len(questions) > 7900
     counts = len(answerable(questions)), len(questions) - len(answerable(questions))
@@ -86,6 +87,7 @@ def test_questions_are_whole_and_answers_stand_at_their_offsets(questions):
         assert places == [(start, row["context"][start:end]) for start, end in locate(row["context"], places[0][1])]
 
 
+@pytest.mark.models
 def test_splits_share_no_paragraph_and_lose_no_question(questions):
     splits = load_questions()
     paragraphs = [set(rows["context"]) for rows in splits.values()]
@@ -165,6 +167,7 @@ def test_questions_of_the_hub_are_split_by_title_and_tested_on_its_validation(mo
         load_questions("somebody/squad")
 
 
+@pytest.mark.models
 @pytest.mark.parametrize(("words", "fits"), [(45, True), (46, False)])
 def test_room_for_the_context_is_more_than_the_stride(words, fits):
     tokenizer = AutoTokenizer.from_pretrained(model_path("all-minilm-l6-v2"))

@@ -9,6 +9,7 @@ from ftcourse.errors import CourseError
 from ftcourse.splits import require_columns, split_by_group
 
 
+@pytest.mark.models
 def test_no_film_is_in_two_splits_and_nothing_is_lost():
     dataset = reviews.load_reviews()
     films = [set(split["film"]) for split in dataset.values()]

@@ -17,6 +17,8 @@ from tiny_llama import tiny_llama  # noqa: F401
 from ftcourse.errors import CourseError
 from ftcourse.server import find_service, start_service
 
+pytestmark = pytest.mark.models
+
 PATIENCE = 600  # seconds: a busy machine is no failure
 DONE = ("succeeded", "failed", "cancelled")
 SETTINGS = {"n_epochs": 3, "batch_size": 6, "learning_rate_multiplier": 20.0}

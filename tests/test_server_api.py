@@ -22,6 +22,8 @@ from ftcourse.server.settings import load_settings
 from ftcourse.server.store import Store, new_id
 from ftcourse.server.validation import validate
 
+pytestmark = pytest.mark.models
+
 KEYS = {"sk-ours": "org-ours", "sk-also-ours": "org-ours", "sk-theirs": "org-theirs"}
 
 

@@ -8,6 +8,8 @@ import pytest
 from ftcourse import images, profiles, qa, records, studies, transfer
 from ftcourse.studies import evaluation, quality, tuning
 
+pytestmark = pytest.mark.models
+
 
 def test_study_writes_records_and_continues(tmp_path, capsys):
     studies.text_classification(seeds=(0,), profile="smoke", folder=tmp_path)

@@ -13,6 +13,8 @@ from ftcourse import logs, train, tuning, ways
 from ftcourse.classification import compute_metrics, model_path
 from ftcourse.errors import CourseError
 
+pytestmark = pytest.mark.models
+
 TINY = dict(vocab_size=30522, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
 
 
