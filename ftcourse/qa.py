@@ -17,6 +17,7 @@ from datasets import Dataset
 from . import train
 from .errors import CourseError
 from .files import model_path
+from .loading import load_with_new_head
 from .questions import FEATURES, check_examples, check_room, example_fault
 
 # %% ../nbs/06_question_answering.ipynb #4523540f
@@ -194,7 +195,7 @@ def load_reader(name, revision=None, frozen=None, **config):
     from transformers import AutoModelForQuestionAnswering
 
     options = dict(revision=revision, attn_implementation=train.choose_attention(), **config)
-    model = train.load_with_new_head(AutoModelForQuestionAnswering, model_path(name), **options)
+    model = load_with_new_head(AutoModelForQuestionAnswering, model_path(name), **options)
     parts = {None: [], "embeddings": [model.get_input_embeddings()], "body": [model.base_model]}
     if frozen not in parts:
         raise CourseError(f"Cannot freeze {frozen!r}: choose None, 'embeddings' or 'body'.")
