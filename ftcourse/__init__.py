@@ -9,3 +9,4 @@ __version__ = "0.1.0"
 # with int8 on a processor it logs a line a layer and step.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft asks transformers by an old name
+warnings.filterwarnings("ignore", "'pin_memory' argument is set as true", UserWarning)  # the default, without a GPU

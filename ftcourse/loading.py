@@ -9,7 +9,8 @@ def load_with_new_head(kind: Any, name: str | os.PathLike[str], **arguments: Any
     """Call ``kind.from_pretrained`` without its report that the weights of the head are new.
 
     The report warns of weights that the checkpoint has and the model hasn't, and the other way round. For a head that
-    is to be trained both are meant. If a weight of the body is missing, or if loading fails, the report is shown.
+    is to be trained both are meant. If a weight of the body is missing or has another shape, or if loading fails, the
+    report is shown.
 
     Args:
         kind: a class with ``from_pretrained``, such as ``AutoModelForQuestionAnswering``.
@@ -30,7 +31,8 @@ def load_with_new_head(kind: Any, name: str | os.PathLike[str], **arguments: Any
     logger.addFilter(hold)
     try:
         model, info = kind.from_pretrained(name, output_loading_info=True, **arguments)
-        as_meant = not any(key.startswith(f"{model.base_model_prefix}.") for key in info["missing_keys"])
+        body = f"{model.base_model_prefix}."
+        as_meant = not info["mismatched_keys"] and not any(key.startswith(body) for key in info["missing_keys"])
         return model
     finally:
         logger.removeFilter(hold)

@@ -7,12 +7,12 @@ be overridden. Lesson 3 opens this box.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import CourseError
+from .loading import load_with_new_head as load_with_new_head  # lessons call it as train's
 
 if TYPE_CHECKING:
     import torch
@@ -163,42 +163,6 @@ def _ignores_num_items(model: PreTrainedModel) -> bool:
     The question-answering head ignores it too, but its batches have no `labels`, so the Trainer doesn't count them.
     """
     return any(head in type(model).__name__ for head in ("ForSequenceClassification", "ForTokenClassification"))
-
-
-def load_with_new_head(model_class: Any, name: str, **arguments: Any) -> PreTrainedModel:
-    """Load a pretrained body under a new head, without the report that the head's weights are not in the file.
-
-    That they are missing is what was asked for. The report is shown as ever if it says anything else: that a weight of
-    the body is missing, or has another shape.
-
-    Args:
-        model_class: a class with a head, such as ``AutoModelForSequenceClassification``.
-        name: of the model, as ``from_pretrained`` takes it.
-        **arguments: of ``from_pretrained``.
-
-    Returns:
-        The model, with random weights in its head.
-    """
-    held: list[logging.LogRecord] = []
-
-    def hold(record: logging.LogRecord) -> bool:
-        if "LOAD REPORT" not in record.getMessage():
-            return True
-        held.append(record)
-        return False
-
-    logger = logging.getLogger("transformers.modeling_utils")
-    logger.addFilter(hold)
-    only_head = False
-    try:
-        model, loaded = model_class.from_pretrained(name, output_loading_info=True, **arguments)
-        body = f"{model.base_model_prefix}."
-        only_head = not loaded["mismatched_keys"] and not any(key.startswith(body) for key in loaded["missing_keys"])
-    finally:
-        logger.removeFilter(hold)
-        for record in held if not only_head else ():
-            logger.handle(record)
-    return model
 
 
 def seed_everything(seed: int) -> None:

@@ -136,18 +136,25 @@ def cells_are_short(notebook):
         yield f"the median cell has {median:g} lines of code, more than 5"
     if tenth > 12:
         yield f"a tenth of the cells have {tenth} lines of code or more, more than 12"
+    if counts[-1] > 20:
+        yield f"the longest cell has {counts[-1]} lines of code, more than 20"
+
+
+def less_than_half_is_exported(notebook):
+    counts = [(len(code_lines(source)), re.search(r"^#\| export", source, re.M)) for source in code(notebook)]
+    share = sum(count for count, exported in counts if exported) / sum(count for count, _ in counts)
+    if share > 0.45:
+        yield f"{share:.1%} of the lines of code are exported, more than 45 %: move plumbing into a plain module"
 
 
 def code_lines(source):
-    """Return a cell's lines but for the empty ones, comments, docstrings and parameters that have their own line."""
+    """Return a cell's lines but for the empty ones, comments and docstrings."""
     lines = source.splitlines()
     skipped = set()
     try:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
                 skipped.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-                signature = range(node.lineno + 1, node.body[0].lineno)
-                skipped.update(number for number in signature if "  # " in lines[number - 1])
     except SyntaxError:  # a cell with magics
         pass
     return [
@@ -155,6 +162,19 @@ def code_lines(source):
         for number, line in enumerate(lines, 1)
         if number not in skipped and line.strip() and not line.strip().startswith("#")
     ]
+
+
+def ids_are_unique(notebook):
+    ids = [cell.get("id") for cell in notebook["cells"]]
+    if repeated := sorted({name for name in ids if ids.count(name) > 1}):
+        yield f"several cells have the id {', '.join(repeated)}"
+
+
+def no_stderr(notebook):
+    for number, output in outputs(notebook):
+        if output.get("name") == "stderr":
+            text = "".join(output["text"]).strip()
+            yield f"cell {number} shows stderr, {text[:60]!r}: silence noise at its source, or explain the warning"
 
 
 def outputs_are_of_this_code(notebook):
@@ -184,7 +204,9 @@ EVERY = [
     headings_in_order,
     links_say_where_they_go,
     cells_are_short,
+    ids_are_unique,
     outputs_are_of_this_code,
     no_errors,
+    no_stderr,
 ]
-LESSON = [*EVERY, parameters_near_the_top, has_strict_cells]
+LESSON = [*EVERY, parameters_near_the_top, has_strict_cells, less_than_half_is_exported]

@@ -39,6 +39,9 @@ def boom(number):
     return number + "3"
 
 
+THREE_DOTS = "Put your own code in the place of the three dots, and run both cells again."
+
+
 @pytest.mark.parametrize(("answer", "outcome", "message"), [
     (lambda number: 2 * number, "right", "3 becomes 6."),
     (lambda number: number**2, "wrong", "You give 9 for 3: that is its square."),
@@ -46,7 +49,7 @@ def boom(number):
     (6, "wrong", "The check needs the function itself, without brackets and arguments; it got 6."),
     (boom, "error", "Your boom raised TypeError: unsupported operand type(s) for +: 'int' and 'str', in the line "
                     "`return number + \"3\"`. A number isn't a text."),
-    (lambda number: ..., "not attempted", "Put your own code in the place of the three dots, and run both"),
+    (lambda number: ..., "not attempted", THREE_DOTS),
     (..., "not attempted", "Put your own code in the place of the three dots, and run both cells again."),
 ])  # fmt: skip
 def test_four_outcomes(double, notes, answer, outcome, message):

@@ -221,7 +221,7 @@ def sound():
     notebook = new_notebook(
         metadata={"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}},
         cells=[
-            new_markdown_cell("# A lesson\n\nSee [the guide](https://example.org/guide)."),
+            new_markdown_cell("# A lesson\n\nSee [the guide](https://example.org/guide).", id="one"),
             new_code_cell('profile = "local"', metadata={"tags": ["parameters"]}),
             new_markdown_cell("## A section\n\n### A part"),
             new_code_cell("# NBVAL_CHECK_OUTPUT\nprint(1 + 1)", outputs=[picture, printed], execution_count=3),
@@ -260,6 +260,10 @@ LONG = "\n".join(f"x{number} = {number}" for number in range(13))
         (rules.links_say_where_they_go, 0, {"source": "See https://a.org for more."}, "bare address"),
         (rules.links_say_where_they_go, 0, {"source": 'See <a href="x">the guide</a>.'}, "as HTML"),
         (rules.cells_are_short, 3, {"source": LONG}, "more than 12"),
+        (rules.cells_are_short, 3, {"source": f"{LONG}\n{LONG}"}, "more than 20"),
+        (rules.less_than_half_is_exported, 3, {"source": "#| export\nx = 1"}, "50.0% of the lines"),
+        (rules.ids_are_unique, 3, {"id": "one"}, "the id one"),
+        (rules.no_stderr, 3, {"outputs": [new_output("stream", name="stderr", text="W0: noise")]}, "'W0: noise'"),
         (rules.outputs_are_of_this_code, 3, {"source": "print(1 + 2)"}, "newer than its outputs"),
         (rules.outputs_are_of_this_code, 3, {"outputs": []}, "no outputs"),
         (rules.no_errors, 3, {"outputs": [new_output("error", ename="KeyError", evalue="", traceback=[])]}, "KeyError"),

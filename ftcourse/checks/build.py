@@ -103,7 +103,7 @@ def put_questions(lesson: str | Path) -> None:
     notebook = json.loads(Path(lesson).read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if not "".join(cell["source"]).startswith(HEADING)]
     source = f"{HEADING}\n\n{_INTRO}\n\n{ask(Path(lesson).stem[:2])._repr_html_()}"
-    number = hashlib.sha256(str(len(cells)).encode()).hexdigest()[:8]
+    number = hashlib.sha256(HEADING.encode()).hexdigest()[:8]
     cells.append({"cell_type": "markdown", "id": number, "metadata": {}, "source": source.splitlines(keepends=True)})
     text = json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     write_atomically(Path(lesson), text.encode())
