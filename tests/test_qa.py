@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from ftcourse import qa
+from ftcourse import figures, qa
 from ftcourse.errors import CourseError
 
 pytestmark = pytest.mark.models
@@ -393,6 +393,53 @@ def test_a_row_of_the_sweep_is_the_score_at_its_threshold(rows):
 
 def test_no_unanswerable_questions_is_no_error():
     assert qa.sweep_thresholds([found_with("Riga", 1)], [["Riga"]])["unanswerable"].isna().all()
+
+
+# --- Figures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Collect (axes, text alternative) of what is shown, and close the figures afterwards."""
+    import matplotlib.pyplot as plt
+
+    pairs = []
+    plt.switch_backend("agg")
+    monkeypatch.setattr(figures.style, "show", lambda figure, alt: pairs.append((figure.axes[0], alt)))
+    yield pairs
+    plt.close("all")
+
+
+def test_windows_are_drawn_where_they_lie_and_the_holder_of_the_answer_is_named(shown):
+    windows = [(0, 40), (30, 70), (60, 90)]
+    figures.show_windows(windows, {"text": ["Riga"], "answer_start": [68]}, 90)
+    figures.show_windows(windows, {"text": [], "answer_start": []}, 90)
+    (axes, alt), (_, nothing) = shown
+    bars = [bar for bar in axes.patches if bar.get_y() != 0][: len(windows)]
+    assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars] == windows
+    assert "90 characters in 3 windows, which hold the characters 0 to 40, 30 to 70, 60 to 90." in alt
+    assert alt.endswith("The answer is whole in window 3.") and nothing.endswith("No window holds an answer.")
+
+
+def test_the_likeliest_starts_and_ends_are_said(shown):
+    starts, ends = np.array([0.1, 0.6, 0.2, 0.0]), np.array([0.0, 0.05, 0.15, 0.7])
+    figures.show_span_chances(["it", "was", "mary", "brown"], starts, ends)
+    ((axes, alt),) = shown
+    assert "start: was (token 1) 60%, mary (token 2) 20%, it (token 0) 10%;" in alt
+    assert "end: brown (token 3) 70%, mary (token 2) 15%, was (token 1) 5%." in alt
+    np.testing.assert_allclose([bar.get_height() for bar in axes.patches], 100 * np.concatenate([starts, -ends]))
+
+
+def test_the_threshold_chosen_and_the_two_simple_ways_are_said(shown):
+    found = [found_with("Riga", 2), found_with("Oslo", 1), found_with("Bonn", -1)]
+    figures.show_thresholds(qa.sweep_thresholds(found, [["Riga"], [], ["Bonn"]]), 1.0)
+    figures.show_thresholds(qa.sweep_thresholds(found[:1], [["Riga"]]), -np.inf)
+    (axes, alt), (one, only) = shown
+    assert "always answering: all 67%, answerable 100%, unanswerable 0%;" in alt
+    assert "at the chosen 1.0: all 67%, answerable 50%, unanswerable 100%;" in alt
+    assert "never answering: all 33%, answerable 0%, unanswerable 100%." in alt
+    assert [line.get_label() for line in axes.lines] == ["all", "answerable", "unanswerable", "chosen"]
+    assert "unanswerable" not in only and len(one.lines) == 2
 
 
 # --- Models and whole runs -------------------------------------------------------------------------------------------
