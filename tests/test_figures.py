@@ -199,3 +199,120 @@ def test_reliability_and_slices_say_their_numbers(shown):
 def test_decision_guide_reads_in_order(shown):
     figures.show_decisions([("Few\nexamples?", "features"), ("LoRA", None)])
     assert shown[0][1] == "Decision guide. Few examples? If yes: features. Otherwise: LoRA."
+
+
+# --- What the text alternatives claim ---------------------------------------------------------------------------------
+
+
+def test_scores_are_bars_as_long_as_they_say(shown):
+    figures.show_scores({"baseline": 0.764, "fine-tuned": 0.843})
+    ((figure, alt),) = shown
+    assert [bar.get_width() for bar in figure.axes[0].patches] == pytest.approx([76.4, 84.3])
+    assert alt == "Bars of accuracy: baseline 76.4%, fine-tuned 84.3%."
+
+
+def test_learning_curve_says_the_means_that_it_draws(shown):
+    frame = pd.DataFrame(
+        {"method": ["a", "a", "a", "b"], "num_train": [100, 100, 1000, 100], "accuracy": [0.5, 0.6, 0.8, 0.7]}
+    )
+    figures.show_learning_curve(frame)
+    ((figure, alt),) = shown
+    drawn = [container.lines[0].get_xydata().tolist() for container in figure.axes[0].containers]
+    assert drawn[0] == [[100, pytest.approx(55)], [1000, pytest.approx(80)]] and drawn[1] == [[100, pytest.approx(70)]]
+    assert "a: 100 examples 55.0%, 1,000 examples 80.0%; b: 100 examples 70.0%" in alt
+
+
+def test_groups_say_mean_and_number(shown):
+    frame = pd.DataFrame({"kind": ["who", "who", "when"], "f1": [0.2, 0.6, 1.0], "exact": [0.0, 1.0, 1.0]})
+    figures.show_groups(frame.groupby("kind"), ["f1", "exact"])
+    ((figure, alt),) = shown
+    assert sorted(round(bar.get_width()) for bar in figure.axes[0].patches) == [40, 50, 100, 100]
+    assert "when (1) f1 100%, exact 100%; who (2) f1 40%, exact 50%" in alt
+
+
+def test_weights_name_the_strongest_of_either_side(shown):
+    names, weights = [f"w{number}" for number in range(12)], np.linspace(-2, 3, 12)
+    figures.show_weights(names, weights, ["rotten", "fresh"], count=5)
+    ((figure, alt),) = shown
+    assert len(figure.axes[0].patches) == 10
+    assert alt.startswith("Strongest weights. For rotten: w0, w1, w2, w3, w4. For fresh: w11, w10, w9, w8, w7.")
+
+
+def test_padding_shows_the_share_that_it_returns(shown):
+    lengths = [5, 9, 30, 7] * 40
+    shares = figures.show_padding(lengths, 8)
+    ((figure, alt),) = shown
+    assert shares["padded to 512"] < shares["padded to the batch"] < shares["similar lengths"] <= 1
+    assert shares["padded to 512"] == pytest.approx(sum(lengths) / (512 * len(lengths)))
+    for axes, (way, share) in zip(figure.axes, shares.items(), strict=True):
+        assert f"{way} {share:.0%}" in alt and f"{share:.0%} real tokens" in axes.get_title()
+        assert axes.images[0].get_array().shape[0] == 8
+
+
+def test_quantised_weights_are_counted_as_drawn(shown):
+    import torch
+
+    weights = torch.linspace(-1, 1, 256).reshape(16, 16)
+    figures.show_quantised(weights, {"rounded": weights.mul(2).round().div(2)})
+    ((figure, alt),) = shown
+    assert "original 64, rounded 2" in alt
+    assert [axes.get_xlabel() for axes in figure.axes[2:]] == ["64 values in a block", "2 values in a block"]
+
+
+def test_memory_names_the_smallest_that_holds_the_peak(shown):
+    parts = {"weights": 6e9, "activations": 4e9, "peak": 9e9}
+    figures.show_memory({"lora": parts, "full": {**parts, "peak": 90e9}}, {"8 GB": 8.0, "16 GB": 16.0})
+    ((figure, alt),) = shown
+    assert "lora 9.0 GB (smallest that holds it: 16 GB), full 90.0 GB (smallest that holds it: none of these)" in alt
+    peaks = figure.axes[0].lines[-1]
+    assert list(peaks.get_xdata()) == [9, 90]
+
+
+def test_alignment_says_the_label_of_each_token(shown):
+    figures.show_alignment(["[CLS]", "Li", "##sbon"], [None, 0, 0], {"first": ["-100", "B-LOC", "-100"]})
+    ((figure, alt),) = shown
+    assert [text.get_text() for text in figure.axes[0].texts] == ["", "0", "0", "-100", "B-LOC", "-100"]
+    assert "first: [CLS] -100, Li B-LOC, ##sbon -100" in alt
+
+
+def test_errors_add_up_by_label(shown):
+    errors = [
+        {"kind": "missed", "true": (0, 1, "PER"), "found": None},
+        {"kind": "spurious", "true": None, "found": (2, 3, "LOC")},
+    ]
+    figures.show_errors(
+        errors, {"all": {}, "PER": {"recall": 0.75, "entities": 4}, "LOC": {"recall": 1, "entities": 2}}
+    )
+    ((figure, alt),) = shown
+    assert (
+        "right PER 3, LOC 2; boundary PER 0, LOC 0; type PER 0, LOC 0; missed PER 1, LOC 0; spurious PER 0, LOC 1"
+        in alt
+    )
+    assert sum(bar.get_width() for bar in figure.axes[0].patches) == 7
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """Collect what is displayed as HTML and as plain text."""
+    data = []
+    monkeypatch.setattr("IPython.display.display", lambda what, **options: data.append(what))
+    return data
+
+
+def test_entities_are_marked_in_html_and_in_plain_text(displayed):
+    figures.show_entities("Ann & Bo", [{"start": 0, "end": 3, "label": "PER"}, {"start": 6, "end": 8, "label": "PER"}])
+    (data,) = displayed
+    assert data["text/plain"] == "[PER Ann] & [PER Bo]"
+    assert data["text/html"].count("<mark") == 2 and "&amp;" in data["text/html"] and ">PER</b>" in data["text/html"]
+    assert "PER" not in figures.entities_html("Ann", [])
+
+
+def test_words_and_labels_are_marked_where_they_stand(displayed):
+    figures.show_words(["In", "New", "York"], [(1, 3, "LOC")], title="gold")
+    figures.show_labels(["Hi", "Ġthere", "Ċ"], [False, True, True])
+    assert [data["text/plain"] for data in displayed] == ["gold: In [LOC New York]", "Hi [answer there ⏎]"]
+
+
+def test_a_conversation_is_lines_in_plain_text(displayed):
+    figures.show_chat([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
+    assert displayed[0]["text/plain"] == "user: Hi\nassistant: Hello" and "<b>user</b> Hi" in displayed[0]["text/html"]
