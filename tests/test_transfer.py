@@ -22,6 +22,8 @@ from ftcourse.errors import CourseError
 from ftcourse.images import keep, load_images, open_image, read_cifar10, read_image_folder, split_by_class, to_rgb
 from ftcourse.surgery import count_parameters, read_classifier
 
+pytestmark = pytest.mark.models
+
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 HALVES = ([0.5] * 3, [0.5] * 3)
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
