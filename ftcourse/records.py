@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Folder = str | os.PathLike[str] | None  # of records; None is `results_folder()`
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "datasets", "accelerate", "scikit-learn", "ftcourse")
 
 
@@ -101,7 +102,7 @@ def measure() -> Iterator[dict[str, float]]:
         cost["peak_memory_mb"] = round(max(peak, process.memory_info().rss) / 1e6, 1)
 
 
-def record_path(study: str, run: str, folder: str | os.PathLike[str] | None = None) -> Path:
+def record_path(study: str, run: str, folder: Folder = None) -> Path:
     """Return where the record of a run is kept, ``FOLDER/STUDY/RUN.json``.
 
     Args:
@@ -112,7 +113,7 @@ def record_path(study: str, run: str, folder: str | os.PathLike[str] | None = No
     return Path(folder or results_folder()) / study / f"{run}.json"
 
 
-def is_done(study: str, run: str, folder: str | os.PathLike[str] | None = None) -> bool:
+def is_done(study: str, run: str, folder: Folder = None) -> bool:
     """Say whether a run has its record, and print it if so: a study then skips the run.
 
     Args:
@@ -133,7 +134,7 @@ def write_record(
     metrics: Mapping[str, Any],
     settings: Mapping[str, Any],
     cost: Mapping[str, float] | None = None,
-    folder: str | os.PathLike[str] | None = None,
+    folder: Folder = None,
     **more: Any,
 ) -> Path:
     """Write one run's record to ``FOLDER/STUDY/RUN.json``, whole or not at all.
@@ -165,7 +166,7 @@ def write_record(
     return write_atomically(path, json.dumps(record, indent=1) + "\n")
 
 
-def load_records(study: str, folder: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+def load_records(study: str, folder: Folder = None) -> list[dict[str, Any]]:
     """Return the records of a study as a list of dictionaries, ordered by the name of the run.
 
     Args:

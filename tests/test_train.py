@@ -21,6 +21,8 @@ from transformers import (
 from ftcourse import train
 from ftcourse.errors import CourseError
 
+pytestmark = pytest.mark.models
+
 
 class Rows(torch.utils.data.Dataset):
     """Sixteen examples of eight tokens."""

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import profiles, records
+from ..records import Folder
 from ..ways import WAYS, adapted_classifier
 from .memory import in_own_process, saved_mb
-from .quality import Folder, embed, fit_head
+from .quality import embed, fit_head
 from .tuning import accuracy, inputs, tuning_data
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
 """The studies of lesson 4: full fine-tuning, LoRA and QLoRA over several seeds, and what each setting of LoRA does."""
 
-import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from .. import profiles, records
+from ..records import Folder
 from .memory import in_own_process, saved_mb
 
 # Chosen on validation dialogues.
@@ -22,8 +22,6 @@ SWEEP: dict[str, tuple[Any, ...]] = {
     "lora_dropout": (0.1,),
 }
 BATCH_SIZES = (2, 8)  # of the study lora_memory
-
-Folder = str | os.PathLike[str] | None
 
 
 def lora(

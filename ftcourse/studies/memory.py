@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import records
+from ..records import Folder
 
 
 def in_own_process(
@@ -17,7 +18,7 @@ def in_own_process(
     run: str,
     profile: str,
     seed: int,
-    folder: str | os.PathLike[str] | None,
+    folder: Folder,
     *more: Any,
     returned_from: int = 1 << 20,
 ) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import profiles, records
+from ..records import Folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import Trainer
 
 
-def ner(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None) -> None:
+def ner(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None) -> None:
     """Fine-tune once a seed; test on the course's own sentences and on those by other hands, beside the look-up.
 
     Args:
@@ -28,9 +28,7 @@ def ner(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | 
         _run("ner", f"seed-{seed}", settings, seed, folder)
 
 
-def ner_variants(
-    seeds: Sequence[int] = (0,), profile: str = "local", folder: str | os.PathLike[str] | None = None
-) -> None:
+def ner_variants(seeds: Sequence[int] = (0,), profile: str = "local", folder: Folder = None) -> None:
     """Put labels on all tokens, or one too early, repeat the sentences without other names, or don't mark capitals.
 
     Args:
@@ -58,7 +56,7 @@ def _run(
     run: str,
     settings: SimpleNamespace,
     seed: int,
-    folder: str | os.PathLike[str] | None,
+    folder: Folder,
     *,
     variant: str | None = None,
     align: Callable[..., list[int]] | None = None,

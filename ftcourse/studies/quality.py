@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from .. import planting, profiles, records
+from ..records import Folder
 
 FLIPS = (0.1, 0.2, 0.3, 0.4)  # share of the labels that are wrong
 COPIES = (1, 2, 3)  # changes of each near-duplicate
 
-Folder = str | os.PathLike[str] | None
 Metrics = dict[str, float]
 
 

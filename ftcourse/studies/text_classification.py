@@ -8,17 +8,15 @@ Args:
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 from .. import profiles, records
+from ..records import Folder
 
 
-def text_classification(
-    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None
-) -> None:
+def text_classification(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None) -> None:
     """Fine-tune on all training sentences once a seed; beside it the baseline, and reviews of another kind.
 
     Args:
@@ -31,9 +29,7 @@ def text_classification(
         _run("text_classification", f"seed-{seed}", settings, seed, folder, out_of_domain=True)
 
 
-def text_classification_curve(
-    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None
-) -> None:
+def text_classification_curve(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None) -> None:
     """Fine-tune on fewer and fewer sentences, with enough epochs for the same number of steps at each size.
 
     Args:
@@ -54,7 +50,7 @@ def text_classification_curve(
 
 
 def text_classification_too_little(
-    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: str | os.PathLike[str] | None = None
+    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None
 ) -> None:
     """Fine-tune on 2,000 sentences for one epoch at a learning rate of 5e-5: too little of everything.
 
@@ -76,7 +72,7 @@ def _run(
     run: str,
     settings: Any,
     seed: int,
-    folder: str | os.PathLike[str] | None,
+    folder: Folder,
     *,
     num_train: int | None = None,
     out_of_domain: bool = False,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import profiles, records
-from .quality import Folder
+from ..records import Folder
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
