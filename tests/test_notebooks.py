@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from ftcourse.errors import CourseError
 from ftcourse.tools import environment
-from ftcourse.tools.outputs import code_sha256, stamp, take_outputs
+from ftcourse.tools.outputs import code_sha256, committed_outputs, stamp, take_outputs
 
 ROOT = Path(__file__).parents[1]
 NBS = ROOT / "nbs"
@@ -71,9 +71,38 @@ def test_notebook_runs_at_smoke(smoke, name):
 
 @pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_executed_copy_runs_again_with_the_same_outputs(smoke, name):
+def test_strict_cells_give_the_outputs_that_are_committed(smoke, name):
+    """A cell marked NBVAL_CHECK_OUTPUT gives now what it gave in the committed run, which was at profile local."""
     copy, _ = smoke(name)
-    assert copy.exists(), f"nbs/{name}.ipynb did not run to its end the first time"
+    assert copy.exists(), f"nbs/{name}.ipynb did not run to its end"
+    assert list(strict_differences(nbformat.read(copy, as_version=4), read(name))) == []
+
+
+def strict_differences(executed, committed):
+    """Yield what the strict cells of an executed copy say otherwise than the committed notebook."""
+    theirs = [cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
+    for number, (run, kept) in enumerate(zip(theirs, committed["cells"], strict=True), 1):
+        if run["cell_type"] == "code" and "NBVAL_CHECK_OUTPUT" in "".join(kept["source"]):
+            now, then = ([shown(output) for output in committed_outputs(cell)] for cell in (run, kept))
+            if now != then:
+                yield f"cell {number} says {now}, and what is committed says {then}"
+
+
+def shown(output):
+    """Return what a reader sees of an output, as text."""
+    parts = [
+        output.get("text", ""),
+        *(output.get("data", {}).get(kind, "") for kind in ("text/plain", "text/markdown")),
+    ]
+    return "".join("".join(part) for part in parts).rstrip()
+
+
+@pytest.mark.skipif(not os.environ.get("FTCOURSE_LONG_TESTS"), reason="on request: each notebook once more")
+@pytest.mark.whole_lesson
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_executed_copy_runs_again_with_the_same_outputs(smoke, name):
+    """nbval runs the executed copy, at the same profile: strict cells give the same, the others no error."""
+    copy, _ = smoke(name)
     run = run_nbval(copy)
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr
 
@@ -280,6 +309,25 @@ def test_rule_finds_what_breaks_it(sound, rule, cell, change, message):
 def test_what_only_looks_like_a_path_passes(sound, text):
     sound.cells[3].source = text
     assert list(rules.no_absolute_paths(sound)) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "faults"),
+    [
+        (new_output("stream", name="stdout", text="2\n"), 0),
+        (new_output("stream", name="stdout", text="3\n"), 1),
+        (new_output("execute_result", {"text/plain": "2"}), 0),
+        (new_output("display_data", {"text/markdown": "| 2 |"}), 1),
+    ],
+)
+def test_strict_cells_are_compared_with_what_is_committed(sound, output, faults):
+    sound.cells[3].outputs = [new_output("stream", name="stdout", text="2\n")]
+    run = deepcopy(sound)
+    run.cells[3].outputs = [output]
+    run.cells.insert(2, new_code_cell('profile = "smoke"', metadata={"tags": ["injected-parameters"]}))
+    assert len(list(strict_differences(run, sound))) == faults
+    sound.cells[3].source = run.cells[4].source = "print(1 + 1)"
+    assert not list(strict_differences(run, sound))
 
 
 def test_second_run_compares_strict_cells_and_only_runs_the_others(tmp_path, sound):

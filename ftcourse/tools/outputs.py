@@ -39,8 +39,17 @@ def take_outputs(executed: str | Path, path: str | Path) -> None:
             "code. Run the notebook again."
         )
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
-        cell["outputs"] = [_without_paths(output) for output in run["outputs"] if not _is_widget(output)]
+        cell["outputs"] = committed_outputs(run)
     _write_stamped(notebook, path)
+
+
+def committed_outputs(cell: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the outputs of a cell that has been run as they are committed: no progress bars, no folders of a machine.
+
+    Args:
+        cell: a code cell as nbformat or json reads it.
+    """
+    return [_without_paths(output) for output in cell["outputs"] if not _is_widget(output)]
 
 
 def stamp(path: str | Path) -> None:
