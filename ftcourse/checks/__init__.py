@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .engine import Exercise
 
 EXERCISES = {"1_sentiment": "sentiment", "2_lora": "lora", "3_openai": "openai", "4_comparison": "comparison"}
-_RENAMED = {"adapters": "lora", "domain": "openai"}  # so that a notebook begun earlier goes on
+_RENAMED = {"adapters": "lora", "domain": "openai"}  # as the notebooks of exercises 2 and 3 still say
 
 
 def __getattr__(name: str) -> ModuleType:
