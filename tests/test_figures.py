@@ -125,7 +125,8 @@ def test_losses_of_a_result_file_leave_out_what_is_missing(shown):
 
 def test_losses_of_a_trainer_stand_beside_its_metric(shown):
     log = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 0.5}, {"step": 2, "eval_loss": 1.0, "eval_f1": 0.25},
-           {"step": 3, "eval_loss": float("nan"), "eval_f1": 0.75}, {"step": 3, "train_runtime": 9.0}]  # fmt: skip
+           {"step": 3, "eval_loss": float("nan"), "eval_f1": 0.75},
+           {"step": 3, "train_runtime": 9.0, "train_loss": 1.5}]  # fmt: skip
     figures.show_losses(log, metric="f1")
     ((figure, alt),) = shown
     left, right = figure.axes

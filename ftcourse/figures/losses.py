@@ -40,6 +40,7 @@ def _losses(history: Sequence[dict[str, Any]], metric: str | None = None) -> tup
     """Return a figure of the losses, and its text alternative."""
     import matplotlib.pyplot as plt
 
+    history = [row for row in history if "train_runtime" not in row]  # the Trainer's last row is a mean over the run
     unit = "step" if any("step" in row for row in history) else "epoch"
     training, validation = (
         _series(history, unit, "loss", "train_loss"),
