@@ -209,7 +209,6 @@ EVERY = [
     links_say_where_they_go,
     cells_are_short,
     ids_are_unique,
-    outputs_are_of_this_code,
     no_errors,
 ]
 EXERCISE = [*EVERY, parameters_near_the_top, has_strict_cells]
