@@ -323,7 +323,9 @@ def test_study_runs_one_or_all(ftcourse, monkeypatch):
         """The first study."""
         calls.append(("first", options))
 
-    second = lambda **options: calls.append(("second", options))  # noqa: E731
+    def second(**options):
+        calls.append(("second", options))
+
     monkeypatch.setattr(studies, "STUDIES", {"first": first, "second": second})
     assert ftcourse("study", "first", "--seeds", 3, 4)[0] == 0
     assert ftcourse("study", "first", "--seeds", "5,6")[0] == 0

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from service_chats import CHATS
-from tiny_llama import tiny_llama  # noqa: F401, a fixture
 
 from ftcourse import chat_data, jobs, profiles, records, studies
 from ftcourse.errors import CourseError
@@ -243,7 +242,7 @@ def test_any_bytes_are_read_or_refused(content):
 
 
 @pytest.mark.models
-def test_from_the_file_to_the_answer(tmp_path, monkeypatch, tiny_llama):  # noqa: F811
+def test_from_the_file_to_the_answer(tmp_path, monkeypatch, tiny_llama):
     """`open_service` starts a service where none runs and finds it again; the calls of the lesson in their order."""
     monkeypatch.setenv("FTCOURSE_SERVICE_HOME", str(tmp_path / "service"))
     monkeypatch.setenv("FTCOURSE_SERVICE_MODELS", json.dumps({"tiny": str(tiny_llama)}))
@@ -271,7 +270,7 @@ def test_from_the_file_to_the_answer(tmp_path, monkeypatch, tiny_llama):  # noqa
 
 
 @pytest.mark.models
-def test_the_study_writes_records_and_continues(tmp_path, monkeypatch, tiny_llama, capsys):  # noqa: F811
+def test_the_study_writes_records_and_continues(tmp_path, monkeypatch, tiny_llama, capsys):
     monkeypatch.setenv("FTCOURSE_SERVICE_MODELS", json.dumps({"smollm2-135m-instruct": str(tiny_llama)}))
     studies.openai_job(seeds=(5,), profile="smoke", folder=tmp_path)
     (record,) = records.load_records("openai_job", tmp_path)
@@ -285,7 +284,7 @@ def test_the_study_writes_records_and_continues(tmp_path, monkeypatch, tiny_llam
 
 
 @pytest.mark.whole_lesson
-def test_the_lesson_runs_at_full(tmp_path, tiny_llama):  # noqa: F811
+def test_the_lesson_runs_at_full(tmp_path, tiny_llama):
     """With the names of OpenAI's models and without its address: the same code, on a service of this machine."""
     notebook = Path(__file__).parents[1] / "nbs" / "02_openai.ipynb"
     model = profiles.LESSONS["02_openai"]["full"]["model"]

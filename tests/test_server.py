@@ -12,7 +12,6 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from safetensors.torch import load_file
 from service_chats import CHATS, jsonl
-from tiny_llama import tiny_llama  # noqa: F401
 
 from ftcourse.errors import CourseError
 from ftcourse.server import find_service, start_service
@@ -26,7 +25,7 @@ METHOD = {"type": "supervised", "supervised": {"hyperparameters": SETTINGS}}
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory, tiny_llama):  # noqa: F811
+def service(tmp_path_factory, tiny_llama):
     with start_service(tmp_path_factory.mktemp("service"), {"tiny": str(tiny_llama)}) as service:
         yield service
 
@@ -133,7 +132,7 @@ def test_checkpoints_are_models(client, trained):
     assert last.model == names[0] and first.usage.completion_tokens == 1
 
 
-def test_each_model_keeps_its_own_answer(client, trained, tiny_llama):  # noqa: F811
+def test_each_model_keeps_its_own_answer(client, trained, tiny_llama):
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -260,7 +259,7 @@ def jobs_file(client, chats):
     return client.files.create(file=jsonl(chats), purpose="fine-tune")
 
 
-def test_killed_service_loses_nothing(tmp_path, tiny_llama, service, client, trained):  # noqa: F811
+def test_killed_service_loses_nothing(tmp_path, tiny_llama, service, client, trained):
     """The service is killed after the first checkpoint: the job goes on, and ends as the undisturbed one did."""
     home, models = tmp_path / "home", {"tiny": str(tiny_llama)}
     first = start_service(home, models)

@@ -12,7 +12,6 @@ import openai
 import pytest
 from openai import OpenAI
 from service_chats import CHATS, jsonl, run_app
-from tiny_llama import tiny_llama  # noqa: F401
 
 from ftcourse.errors import CourseError
 from ftcourse.server import chat, routes, serve, states, worker
@@ -28,7 +27,7 @@ KEYS = {"sk-ours": "org-ours", "sk-also-ours": "org-ours", "sk-theirs": "org-the
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory, tiny_llama):  # noqa: F811
+def app(tmp_path_factory, tiny_llama):
     settings = load_settings(
         tmp_path_factory.mktemp("home"), {"tiny": str(tiny_llama)}, max_file_bytes=100_000, max_body_bytes=200_000
     )
@@ -333,7 +332,7 @@ def test_loopback_is_the_default_and_the_rest_is_warned_about(app, tmp_path):
         serve._listen("127.0.0.1", taken.getsockname()[1])
 
 
-def test_only_safe_weights_are_loaded(tmp_path, tiny_llama, monkeypatch):  # noqa: F811
+def test_only_safe_weights_are_loaded(tmp_path, tiny_llama, monkeypatch):
     """A pickle, which runs code when it is read, is never taken for a model."""
     for path in tiny_llama.iterdir():
         if path.suffix != ".safetensors":
@@ -343,7 +342,7 @@ def test_only_safe_weights_are_loaded(tmp_path, tiny_llama, monkeypatch):  # noq
         chat.load_base(str(tmp_path))
 
 
-def test_closed_organisation(tmp_path, tiny_llama):  # noqa: F811
+def test_closed_organisation(tmp_path, tiny_llama):
     settings = load_settings(tmp_path, {"tiny": str(tiny_llama)}, closed_organisation=True)
     with run_app(create_app(settings)) as url:
         client = connect(url, next(iter(settings.keys)))
@@ -426,7 +425,7 @@ def test_only_one_of_many_claims_the_trainer(tmp_path):
 
 
 @pytest.fixture
-def job(tmp_path, tiny_llama):  # noqa: F811
+def job(tmp_path, tiny_llama):
     """A store with one job that is ready to be trained."""
     store = Store(tmp_path)
     job = {
@@ -487,7 +486,7 @@ def test_loss_that_is_no_number_is_a_failure(job):
         report.on_log(None, SimpleNamespace(global_step=3), None, logs={"loss": float("nan")})
 
 
-def test_trainer_that_keeps_dying_fails_its_job(tmp_path, tiny_llama):  # noqa: F811
+def test_trainer_that_keeps_dying_fails_its_job(tmp_path, tiny_llama):
     settings = load_settings(tmp_path, {"tiny": str(tiny_llama)}, preload=False, trainer="no_such_module")
     app = create_app(settings)
     with run_app(app, lifespan="on") as url:

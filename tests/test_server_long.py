@@ -23,7 +23,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from safetensors.torch import load_file
 from service_chats import CHATS, jsonl, run_app
-from tiny_llama import tiny_llama, write_tiny_llama  # noqa: F401
+from tiny_llama import write_tiny_llama
 
 from ftcourse.server import start_service
 from ftcourse.server.app import create_app
@@ -175,7 +175,7 @@ def seeded_app(home, model, key):
     return seeded
 
 
-def test_the_clients_own_tests(tmp_path, tiny_llama, tools):  # noqa: F811
+def test_the_clients_own_tests(tmp_path, tiny_llama, tools):
     fetch = (
         "import sys; from pathlib import Path; from rich.console import Console; from ftcourse.assets import Asset\n"
         "from ftcourse.assets.download import download\n"
@@ -255,7 +255,7 @@ def test_schemathesis(tmp_path, tools):
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
-def test_status_page_in_chromium(tmp_path, tiny_llama):  # noqa: F811
+def test_status_page_in_chromium(tmp_path, tiny_llama):
     with start_service(tmp_path / "home", {"tiny": str(tiny_llama)}) as service:
         client = connect(service)
         name = "<img src=x onerror=document.title='evil'>.jsonl"
@@ -302,7 +302,7 @@ def test_status_page_in_chromium(tmp_path, tiny_llama):  # noqa: F811
 MOMENTS = ("upload", "validation", "training", "checkpointing", "adapter writing", "chat")
 
 
-def test_killed_at_random_moments(tmp_path, tiny_llama):  # noqa: F811
+def test_killed_at_random_moments(tmp_path, tiny_llama):
     """Twenty kills: what was accepted is there after the restart, and each job ends as an undisturbed one does."""
     home, models, rng = tmp_path / "home", {"tiny": str(tiny_llama)}, random.Random(int(os.environ.get("SEED", 0)))
     method = {
