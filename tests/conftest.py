@@ -46,6 +46,7 @@ def is_whole_lesson(item):
 
 def pytest_sessionstart(session):
     os.environ["FTCOURSE_TRAINER_NICE"] = "0"  # tests side by side would starve the service's trainers
+    os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported, which reads it then
     if session.config.option.quick:  # a test that needs a model and doesn't say so fails
         os.environ["FTCOURSE_HOME"] = str(session.config.cache.mkdir("no-models"))
 
@@ -82,7 +83,7 @@ def block_network(config):
     for name in [name for name in os.environ if name.lower() in PROXIES]:
         del os.environ[name]  # a proxy on this machine would be a way out
     path = os.pathsep.join(filter(None, [str(OFFLINE), os.environ.get("PYTHONPATH")]))
-    os.environ.update(FTCOURSE_BLOCKED_LOG=str(log), PYTHONPATH=path, HF_HUB_OFFLINE="1")
+    os.environ.update(FTCOURSE_BLOCKED_LOG=str(log), PYTHONPATH=path)
     runpy.run_path(str(OFFLINE / "sitecustomize.py"))
 
 
