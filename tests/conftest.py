@@ -35,8 +35,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         lesson = item.name.partition("[")[2] if is_whole_lesson(item) else ""
         item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{lesson}"))
-        if lesson:
-            item.add_marker(pytest.mark.timeout(1200))
+        if is_whole_lesson(item):
+            item.add_marker(pytest.mark.timeout(1800))
     items.sort(key=lambda item: not is_whole_lesson(item))
 
 

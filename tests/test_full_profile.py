@@ -99,7 +99,7 @@ def run(command, mirror, home, torch_home=None):
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1500,
     )
     assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-8000:]
     return process.stdout

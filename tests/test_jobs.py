@@ -293,7 +293,7 @@ def test_the_lesson_runs_at_full(tmp_path, tiny_llama):
         command = ["-m", "papermill", notebook, tmp_path / "executed.ipynb", "-p", "profile", "full", "-k", "python3"]
         run = subprocess.run(
             [sys.executable, *command, "--no-progress-bar", "--cwd", tmp_path],
-            timeout=900,
+            timeout=1500,
             env={**os.environ, **variables},
             capture_output=True,
             text=True,
