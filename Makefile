@@ -38,7 +38,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2 --dis
 test: env  ## run the tests, every notebook at profile smoke included, with ruff and mypy
 	@$(PYTEST)
 
-quick: env  ## run the tests that need no models, no network and no training (about a minute)
+quick: env  ## run the tests that need no models, no network and no training
 	@$(PYTEST) --quick
 
 check: env  ## run ruff and mypy alone; `make check FIX=1` also formats and mends

@@ -55,6 +55,7 @@ def test_missing_column_names_what_is_there():
         require_columns(data, ["text", "label"])
 
 
+@pytest.mark.models
 def test_reviews_of_another_kind_are_whole_reviews_without_markup():
     other = reviews.load_out_of_domain()
     assert len(other) == 200 and set(other["label"]) == {0, 1}

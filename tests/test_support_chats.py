@@ -472,6 +472,7 @@ def test_addresses_and_telephone_numbers_are_reserved_ones():
                 assert re.fullmatch(r"01632 960 \d{3}\s*", number), text
 
 
+@pytest.mark.models
 def test_dialogues_are_short_in_the_models_own_tokens(tokenizer):
     for dialogues in FILES.values():
         lengths = sorted(len(tokenizer.apply_chat_template(d, return_dict=True)["input_ids"]) for d in dialogues)
@@ -481,6 +482,7 @@ def test_dialogues_are_short_in_the_models_own_tokens(tokenizer):
         assert max(map(len, answers)) < 60  # so that 60 new tokens are room enough for an answer and its end
 
 
+@pytest.mark.models
 @pytest.mark.parametrize("side", FILES)
 def test_the_data_card_counts_what_is_there(side, tokenizer):
     dialogues = FILES[side]
