@@ -3,11 +3,11 @@
 import copy
 from typing import Any
 
+from ..train import IGNORED
 from . import tiny
 from .engine import Exercise, Wrong, require, run, shown
 
 exercise = Exercise("2_lora", "Implement LoRA fine-tuning for a language model")
-IGNORED = -100
 
 
 @exercise.step("Step 1, labels")
