@@ -96,7 +96,7 @@ def bootstrap_interval(statistic, count, groups=None, num_resamples=2000, level=
     rng, members, drawn = np.random.default_rng(seed), _members(count, groups), []
     for _ in range(num_resamples):
         chosen = rng.integers(len(members), size=len(members))
-        drawn.append(statistic(np.concatenate([members[group] for group in chosen])))
+        drawn.append(statistic(chosen if groups is None else np.concatenate([members[group] for group in chosen])))
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(statistic(np.arange(count))), float(low), float(high)
 

@@ -152,7 +152,7 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
     )
     sources = browser(notebook + "return notebook.widgets.map(cell => cell.model.sharedModel.getSource())")
     first = next(i for i, source in enumerate(sources) if source.startswith("def split_films"))
-    check = next(i for i, source in enumerate(sources) if source.startswith("sentiment.split_films.check"))
+    check = next(i for i, source in enumerate(sources) if source.startswith("exercise.split_films.check"))
 
     def run(number, source=None):
         """Run a cell, with another source if one is given, and return what is shown below it."""
@@ -194,9 +194,9 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
     shown = run(check)
     assert "Step 1, unseen films: wrong." in shown and "Draw films for the test, not sentences." in shown
     picture("3-wrong")
-    assert "Draw films, not sentences" in run(check + 1, "sentiment.split_films.hint()")
+    assert "Draw films, not sentences" in run(check + 1, "exercise.split_films.hint()")
     assert "GroupShuffleSplit" in run(check + 1)
-    assert "GroupShuffleSplit(n_splits=1" in run(check + 1, "sentiment.split_films.solution()")
+    assert "GroupShuffleSplit(n_splits=1" in run(check + 1, "exercise.split_films.solution()")
     picture("4-help")
     run(first, find_exercise("1").texts()["split_films"]["solution"])
     shown = run(check)

@@ -12,7 +12,6 @@ its tests are plain assertions; so the small part that is missing is written her
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..errors import CourseError
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
     from .engine import Exercise
 
 EXERCISES = {"1_sentiment": "sentiment", "2_lora": "lora", "3_openai": "openai", "4_comparison": "comparison"}
-_RENAMED = {"adapters": "lora", "domain": "openai"}  # as the notebooks of exercises 2 and 3 still say
-
-
-def __getattr__(name: str) -> ModuleType:
-    """Return a module by its earlier name."""
-    if name in _RENAMED:
-        return import_module(f".{_RENAMED[name]}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def find_exercise(name: str | int) -> Exercise:

@@ -16,8 +16,6 @@ from .text import chat_html, entities_html, show_chat, show_entities, show_label
 from .transfer import show_images
 from .tuning import show_range_test, show_sweep, show_trials
 
-show_losses_by_step = show_losses  # as exercise 2 calls it
-
 __all__ = [
     "BLACK",
     "BLUE",
