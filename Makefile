@@ -38,8 +38,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2 --dis
 test: env  ## run the tests, every notebook at profile smoke included, with ruff and mypy
 	@$(PYTEST)
 
-quick: env  ## run the tests that need no models, no network and no training
-	@$(PYTEST) --quick
+quick: env  ## run the quick tests, which need no models, no network and no training
+	@$(PYTEST) --quick -m "not long"
 
 check: env  ## run ruff and mypy alone; `make check FIX=1` also formats and mends
 	@$(BIN)/ruff check $(if $(FIX),--fix) . && $(BIN)/ruff format $(if $(FIX),,--check) . && $(BIN)/mypy

@@ -22,6 +22,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "reaches_out: the test tries on purpose to reach another machine")
     config.addinivalue_line("markers", "models: the test needs the lessons' models and data, or trains")
+    config.addinivalue_line("markers", "long: the test takes seconds; `make quick` leaves it out")
     config.addinivalue_line("markers", "whole_lesson: the test runs a notebook from beginning to end")
 
 
@@ -33,7 +34,8 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in set(dropped)]
     for item in items:
-        lesson = item.name.partition("[")[2] if is_whole_lesson(item) else ""
+        # Without the bracket: where a group's name ends in one, pytest-xdist takes the test for one of no group.
+        lesson = item.name.partition("[")[2].rstrip("]") if is_whole_lesson(item) else ""
         item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{lesson}"))
         if is_whole_lesson(item):
             item.add_marker(pytest.mark.timeout(1800))

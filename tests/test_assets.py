@@ -393,6 +393,7 @@ def test_a_disk_that_fills_up_in_the_middle(index, monkeypatch, module):
 # Two processes, and processes that die
 
 
+@pytest.mark.long
 def test_two_processes_at_once_download_once(index):
     index.hold = threading.Event()
     first = child()

@@ -264,6 +264,7 @@ example = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None)
 @given(anything | example)
 def test_any_example_gets_findings_and_no_exception(value):
@@ -276,6 +277,7 @@ def test_any_example_gets_findings_and_no_exception(value):
         )
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.binary() | (anything | example).map(lambda value: json.dumps(value).encode()), max_size=5))
 def test_any_file_gets_findings_and_no_exception(tmp_path_factory, lines):
@@ -286,6 +288,7 @@ def test_any_file_gets_findings_and_no_exception(tmp_path_factory, lines):
     assert all(1 <= finding.line <= len(path.read_bytes().split(b"\n")) for finding in findings[1:])
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_lines_take_seconds_and_little_memory(tmp_path):
     path = tmp_path / "chats.jsonl"
     with open(path, "w", encoding="utf-8") as file:

@@ -113,6 +113,7 @@ def test_what_a_person_can_mend_is_one_paragraph(ftcourse, tmp_path, monkeypatch
     assert re.fullmatch(rf"Error: .*{message}.*\n", err), err  # the dot matches no line break
 
 
+@pytest.mark.long
 def test_run_and_its_report(ftcourse, tmp_path, monkeypatch):
     nbs = tmp_path / "nbs"
     write_notebook(
@@ -166,6 +167,7 @@ def test_run_and_its_report(ftcourse, tmp_path, monkeypatch):
     assert (code, out) == (0, f"Report: {index}\n") and index.exists()
 
 
+@pytest.mark.long
 def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path, monkeypatch):
     exercise = find_exercise("1")
     for step in list(exercise.steps)[:-1]:
@@ -199,6 +201,7 @@ def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path, monkeypatch):
     assert ftcourse("check", "--reset")[0] == 0 and progress.load() == {}
 
 
+@pytest.mark.long
 def test_report_shows_the_progress(ftcourse, tmp_path):
     write_notebook(tmp_path / "nbs" / "01_a.ipynb", "1")
     assert ftcourse("run", "--profile", "smoke")[0] == 0
@@ -397,6 +400,7 @@ def test_lab_opens_the_right_folder(ftcourse, shipped, tmp_path, monkeypatch):
     assert started.pop() == [*start, str(tmp_path / "nbs")]
 
 
+@pytest.mark.long
 def test_lab_really_starts_jupyterlab():
     asked = subprocess.run([sys.executable, "-m", "ftcourse", "lab", "--version"], capture_output=True, text=True)
     assert (asked.returncode, asked.stdout.strip()) == (0, metadata.version("jupyterlab"))

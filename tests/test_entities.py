@@ -68,6 +68,7 @@ def test_bad_examples_are_named(words, tags, message):
         entities.check_examples(words, tags)
 
 
+@pytest.mark.long
 def test_sides_share_no_sentence_and_lose_none():
     sides = entities.load_entities(num_eval=None)
     texts = [{" ".join(words) for words in side["words"]} for side in sides.values()]

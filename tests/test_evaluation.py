@@ -165,6 +165,7 @@ def test_whole_groups_are_drawn():
     assert high - low > 4 * (high_alone - low_alone)
 
 
+@pytest.mark.long
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     rng, covered = np.random.default_rng(0), 0
     for seed in range(200):
@@ -308,6 +309,7 @@ def test_deciding_by_cost_is_cheaper_when_the_probabilities_are_right():
     assert evaluation.mean_cost(plain, labels, [[0, 1], [1, 0]]) == pytest.approx(1 - accuracy_score(labels, plain))
 
 
+@pytest.mark.long
 def test_thresholds_are_the_best_of_all_that_can_be_tried():
     logits, labels = draw(300, seed=5)
     probabilities = special.softmax(logits, axis=1)

@@ -102,6 +102,7 @@ def test_faults_are_made_one_at_a_time():
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "sample",
     [

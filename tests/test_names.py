@@ -2,12 +2,14 @@
 
 import random
 
+import pytest
 from datasets import Dataset
 
 from ftcourse import entities, names
 from ftcourse.files import DATA
 
 
+@pytest.mark.long
 def test_replacing_names_keeps_everything_else():
     rng = random.Random(0)
     data = entities.read_sentences(DATA / "ner_sentences.txt")
@@ -44,6 +46,7 @@ def test_name_lists_are_the_same_every_time_and_disjoint_where_it_matters():
     assert not set(lists["nationality"]) & set(lists["country"])
 
 
+@pytest.mark.long
 def test_multiplied_sentences_depend_on_the_seed_alone():
     data = entities.load_entities()["train"].select(range(50))
     assert names.multiply(data, 0) is data

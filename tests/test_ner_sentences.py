@@ -194,6 +194,7 @@ def test_patterns_vary(corpus):
         assert len(patterns) >= 0.98 * patterns.total() and max(patterns.values()) <= 3, patterns.most_common(5)
 
 
+@pytest.mark.long
 def test_train_and_test_share_no_pattern(corpus):
     train, test = ([pattern(pieces) for _, pieces in corpus[name]] for name in FILES)
     assert set(train).isdisjoint(test)

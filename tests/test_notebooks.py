@@ -352,6 +352,7 @@ def test_strict_cells_are_compared_with_what_is_committed(sound, output, faults)
     assert not list(strict_differences(run, sound))
 
 
+@pytest.mark.long
 def test_second_run_compares_strict_cells_and_only_runs_the_others(tmp_path, sound):
     """What the second run can find: a changed output of a strict cell, and an error anywhere."""
     three = [new_output("stream", name="stdout", text="3\n")]

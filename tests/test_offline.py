@@ -38,6 +38,7 @@ def test_child_process_cannot_reach_out():
     assert "tests may only reach this machine" in child.stderr and ELSEWHERE in child.stderr
 
 
+@pytest.mark.long
 @pytest.mark.reaches_out
 def test_jupyter_kernel_cannot_reach_out():
     from jupyter_client.manager import start_new_kernel
@@ -72,6 +73,7 @@ def test_unix_sockets_work(tmp_path):
         assert client.getpeername() == path
 
 
+@pytest.mark.long
 def test_swallowed_attempt_fails_the_test(tmp_path):
     """A library that hides the error behind a broad ``except`` is found out all the same."""
     body = f"    try:\n        {CONNECT}\n    except Exception:\n        pass\n"

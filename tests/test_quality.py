@@ -181,6 +181,7 @@ def test_unknown_kind_to_drop_is_refused():
 # --- Anything that JSON can hold -------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None)
 @given(DATA, LABELS)
 def test_validator_never_crashes_and_names_what_it_means(data, labels):
@@ -191,6 +192,7 @@ def test_validator_never_crashes_and_names_what_it_means(data, labels):
     assert data == before
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None)
 @given(DATA, LABELS, st.sets(st.sampled_from(sorted(set(data_checks.REMEDIES) - {"imbalance"}))))
 def test_cleaning_explains_every_removal_and_is_done_once(data, labels, drop):

@@ -53,6 +53,7 @@ def assert_ends(pid):
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_profile_arrives_and_record_tells_the_run(nbs, tmp_path):
     write_notebook(
         nbs / "01_first.ipynb",
@@ -98,6 +99,7 @@ def test_profile_arrives_and_record_tells_the_run(nbs, tmp_path):
     assert (built / "01_first.json").exists(), "an interrupted run took away what was there"
 
 
+@pytest.mark.long
 def test_two_at_a_time(nbs):
     meet = (
         "import time, pathlib\npathlib.Path('{}').touch()\nend = time.time() + 60\n"
@@ -110,6 +112,7 @@ def test_two_at_a_time(nbs):
     assert int(outputs(nbs.parent / "build/lessons/smoke/02_b.ipynb")) == max(1, os.cpu_count() // 2)
 
 
+@pytest.mark.long
 def test_failing_cell_is_told_and_the_next_lesson_runs(nbs, tmp_path):
     built = tmp_path / "build" / "lessons" / "smoke"
     write_notebook(built / "01_bad.ipynb")
@@ -132,6 +135,7 @@ def test_failing_cell_is_told_and_the_next_lesson_runs(nbs, tmp_path):
     assert sorted(path.name for path in built.glob("01_bad*")) == ["01_bad.ipynb", "01_bad.json"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["timeout", "interrupt"])
 def test_stopped_run_leaves_no_process_and_no_half_file(nbs, tmp_path, way):
     write_notebook(
@@ -256,6 +260,7 @@ def test_real_lessons_are_found_and_take_the_profile():
         runner.check_parameters(path)
 
 
+@pytest.mark.long
 def test_environment_of_a_record():
     environment = json.loads(runner._ask_environment().communicate()[0])
     assert environment["versions"]["torch"] and environment["cores"] >= 1 and Path(sys.executable).exists()

@@ -106,6 +106,7 @@ def test_every_family_has_a_forward_pass():
     assert len(TORCHVISION) >= 80 and families(SMALLEST) == families(TORCHVISION)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_surgery_on_every_classifier_of_torchvision(name):
     model = build(name)
@@ -114,6 +115,7 @@ def test_surgery_on_every_classifier_of_torchvision(name):
         assert output_shape(model) == (2, 7)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TIMM)
 def test_surgery_on_families_of_timm(name):
     model = build(f"timm/{name}")
