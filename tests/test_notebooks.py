@@ -37,7 +37,6 @@ OUTDATED = [
     "02_openai",
     "04_lora_qlora",
     "06_question_answering",
-    "08_hyperparameters",
     "09_evaluation",
 ]
 
