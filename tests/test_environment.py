@@ -1,5 +1,6 @@
 """Setting up: uv where it can be had, pip where not, both by pip's own settings."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,18 @@ def test_it_runs_without_the_package():
     """make calls it by its path before anything is installed: it may import the standard library alone."""
     command = [sys.executable, "-I", environment.__file__, "--help"]
     assert "examples:" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_jupyterlab_is_told_to_clean_on_saving(tmp_path):
+    """Jupyter reads the file; those in the folder jupyter_server_config.d beside it, it takes for extensions alone."""
+    place = tmp_path / "etc" / "jupyter" / "jupyter_server_config.json"
+    place.parent.mkdir(parents=True)
+    place.write_text('{"ServerApp": {"port": 9}}', encoding="utf-8")
+    environment.clean_on_saving(tmp_path)
+    code = (
+        "from jupyter_server.serverapp import ServerApp; app = ServerApp(); app.load_config_file();"
+        "print(app.config.ServerApp.port, app.config.ContentsManager.pre_save_hook)"
+    )
+    variables = {**os.environ, "JUPYTER_CONFIG_PATH": str(place.parent), "JUPYTER_CONFIG_DIR": str(tmp_path / "none")}
+    run = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["9", "ftcourse.tools.environment.clean_before_saving"]

@@ -1,4 +1,4 @@
-"""Exercise 1 as a new user meets it, in JupyterLab in a browser: the starter, its message, hints, the solution, a pass.
+"""In JupyterLab in a browser: exercise 1 as a new user meets it, and every notebook opened and saved.
 
 On request, as it needs chromium: ``FTCOURSE_LONG_TESTS=1 .venv/bin/python -m pytest tests/test_exercises_lab.py``. With
 FTCOURSE_SCREENSHOTS=FOLDER it leaves pictures there.
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,17 @@ import pytest
 from ftcourse.checks import find_exercise
 from ftcourse.tools.runner import kernel_of_this_python
 
-EXERCISE = Path(__file__).parents[1] / "nbs" / "exercises" / "1_sentiment.ipynb"
+ROOT = Path(__file__).parents[1]
+EXERCISE = ROOT / "nbs" / "exercises" / "1_sentiment.ipynb"
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("FTCOURSE_LONG_TESTS"), reason="on request: FTCOURSE_LONG_TESTS=1"),
     pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium"),
 ]
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """JupyterLab on a copy of the exercise; the address of the notebook."""
-    notebooks = tmp_path / "nbs"
-    notebooks.mkdir()
-    shutil.copy(EXERCISE, notebooks)
+@contextmanager
+def serve_lab(folder, tmp_path):
+    """Run JupyterLab on a folder; yield a function from the path of a notebook in it to its address."""
     environment = {
         **os.environ,
         "FTCOURSE_PROFILE": "smoke",
@@ -46,7 +45,7 @@ def lab(tmp_path):
         sys.executable,
         "-m",
         "jupyterlab",
-        notebooks,
+        folder,
         "--no-browser",
         "--port=0",
         "--allow-root",
@@ -59,13 +58,21 @@ def lab(tmp_path):
         server = subprocess.Popen([str(part) for part in command], env=environment, stdout=log, stderr=log)
     try:
         found = wait_for(lambda: next((tmp_path / "runtime").glob("jpserver-*.json"), None), 60, "JupyterLab")
-        yield (
-            wait_for(lambda: json.loads(found.read_text())["url"], 10, "its address")
-            + f"lab/tree/{EXERCISE.name}?token=test"
-        )
+        url = wait_for(lambda: json.loads(found.read_text())["url"], 10, "its address")
+        yield lambda path: f"{url}lab/tree/{path}?token=test"
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(120)  # it stops a kernel for each notebook
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """JupyterLab on a copy of the exercise; the address of the notebook."""
+    notebooks = tmp_path / "nbs"
+    notebooks.mkdir()
+    shutil.copy(EXERCISE, notebooks)
+    with serve_lab(notebooks, tmp_path) as address:
+        yield address(EXERCISE.name)
 
 
 @pytest.fixture
@@ -131,25 +138,41 @@ def wait_for(ready, seconds, what):
     pytest.fail(f"{what} did not come in {seconds} seconds")
 
 
-def test_new_user_does_the_first_step(lab, browser, tmp_path):
-    browser.command(
-        "Emulation.setFocusEmulationEnabled", enabled=True
-    )  # a headless page has no focus, and so no current notebook
-    browser.command("Page.navigate", url=lab)
-    notebook = "const notebook = window.jupyterapp.shell.currentWidget.content;"
-    count = len(json.loads(EXERCISE.read_text())["cells"])
-    wait_for(
-        lambda: (
-            browser(
-                notebook
-                + "return window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle' "
-                "&& notebook.widgets.length"
-            )
-            == count
-        ),
-        120,
-        "the notebook",
+def open_notebook(browser, address, num_cells):
+    """Show a notebook and wait for all its cells and its kernel."""
+    # A headless page has no focus, and so no current notebook.
+    browser.command("Emulation.setFocusEmulationEnabled", enabled=True)
+    browser.command("Page.navigate", url=address)
+    shown = (
+        "const panel = window.jupyterapp.shell.currentWidget;"
+        "return panel.sessionContext.session?.kernel?.status === 'idle' && panel.content.widgets.length"
     )
+    wait_for(lambda: browser(shown) == num_cells, 120, "the notebook")
+
+
+@pytest.mark.timeout(1800)
+def test_opening_and_saving_leaves_the_repository_as_it_is(browser, tmp_path):
+    """As test_notebooks.py tries with JupyterLab's contents manager, here as a person does it."""
+    repository = tmp_path / "repository"
+    subprocess.run(["git", "clone", "--quiet", ROOT, repository], check=True)
+    notebooks = sorted(path for path in (repository / "nbs").rglob("*.ipynb"))
+    saved = "await window.jupyterapp.commands.execute('docmanager:save'); return panel.context.model.dirty"
+    with serve_lab(repository, tmp_path) as address:
+        for path in notebooks:
+            before = path.stat().st_mtime_ns
+            num_cells = len(json.loads(path.read_text(encoding="utf-8"))["cells"])
+            open_notebook(browser, address(path.relative_to(repository).as_posix()), num_cells)
+            assert browser(f"const panel = window.jupyterapp.shell.currentWidget; {saved}") is False
+            assert path.stat().st_mtime_ns > before, f"{path.name} was not saved"
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert status.stdout == ""
+
+
+def test_new_user_does_the_first_step(lab, browser, tmp_path):
+    open_notebook(browser, lab, len(json.loads(EXERCISE.read_text())["cells"]))
+    notebook = "const notebook = window.jupyterapp.shell.currentWidget.content;"
     sources = browser(notebook + "return notebook.widgets.map(cell => cell.model.sharedModel.getSource())")
     first = next(i for i, source in enumerate(sources) if source.startswith("def split_films"))
     check = next(i for i, source in enumerate(sources) if source.startswith("exercise.split_films.check"))

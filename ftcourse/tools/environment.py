@@ -7,6 +7,7 @@ requirements.lock and the index, certificates and proxy that pip is set to.
 
 import argparse
 import ast
+import contextlib
 import json
 import os
 import shutil
@@ -14,11 +15,12 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = "requirements.lock"
 # A notebook that was opened and saved is then as it was committed: without counters, and whatever Python wrote it.
-JUPYTER = {"ContentsManager": {"pre_save_hook": "nbdev.clean.clean_jupyter"}}
+JUPYTER = {"ContentsManager": {"pre_save_hook": "ftcourse.tools.environment.clean_before_saving"}}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,9 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--torch", choices=["cpu"], help="take PyTorch's small build without GPU libraries")
     options = parser.parse_args(arguments)
     python = make_environment(options.folder)
-    place = options.folder / "etc" / "jupyter" / "jupyter_server_config.d" / "nbdev.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(JUPYTER), encoding="utf-8")
+    clean_on_saving(options.folder)
     uv = find_uv(python)
     if uv:
         command, variables = uv_command(uv, python, read_pip_settings(python), options.torch)
@@ -50,6 +50,35 @@ def main(arguments: list[str] | None = None) -> int:
         print("PyTorch's small build needs uv; pip takes the usual one.", file=sys.stderr)
     command = [str(python), "-m", "pip", "install", "--constraint", LOCK, "--editable", ".[dev]"]
     return subprocess.run(command, cwd=ROOT).returncode
+
+
+def clean_on_saving(folder: Path) -> None:
+    """Have JupyterLab in an environment clean a notebook of this repository as it saves it, as nbdev does.
+
+    Args:
+        folder: of the environment. Other settings in its jupyter_server_config.json stay.
+    """
+    place = folder / "etc" / "jupyter" / "jupyter_server_config.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    settings = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
+    place.write_text(json.dumps({**settings, **JUPYTER}, indent=1) + "\n", encoding="utf-8")
+
+
+def clean_before_saving(path: str, model: dict[str, Any], contents_manager: Any) -> None:
+    """Clean a notebook that JupyterLab is about to save, as nbdev's own hook does.
+
+    nbdev looks for settings.ini from the folder where JupyterLab was started; here it looks from the notebook's.
+
+    Args:
+        path: of the notebook, from JupyterLab's root folder.
+        model: what is saved; it is changed in place.
+        contents_manager: of Jupyter, which saves it.
+    """
+    from nbdev.clean import clean_jupyter
+
+    notebook = Path(contents_manager.root_dir, path.lstrip("/")).absolute()
+    with contextlib.chdir(notebook.parent):
+        clean_jupyter(path=str(notebook), model=model)
 
 
 def make_environment(folder: Path) -> Path:
