@@ -3,7 +3,7 @@
 `style` has what they share, `scores`, `losses` and `text` what several lessons show, each other module what one does.
 """
 
-from .classification import show_padding, show_weights
+from .classification import show_attention, show_masking, show_padding, show_weights
 from .evaluation import show_decisions, show_reliability, show_slices
 from .jobs import show_chat_lengths
 from .lora import show_memory, show_quantised
@@ -34,6 +34,7 @@ __all__ = [
     "set_style",
     "show",
     "show_alignment",
+    "show_attention",
     "show_chat",
     "show_chat_lengths",
     "show_confusion",
@@ -45,6 +46,7 @@ __all__ = [
     "show_labels",
     "show_learning_curve",
     "show_losses",
+    "show_masking",
     "show_memory",
     "show_padding",
     "show_quantised",

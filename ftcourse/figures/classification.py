@@ -1,4 +1,4 @@
-"""Lesson 3: word weights and padding."""
+"""Lesson 3: masked words, attention, word weights and padding."""
 
 from __future__ import annotations
 
@@ -6,10 +6,62 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import style
-from .style import BLUE, VERMILION
+from .style import BLACK, BLUE, SKY, VERMILION, YELLOW
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+def show_masking(tokens: Sequence[str], masked: Sequence[int]) -> None:
+    """Show how an encoder is pretrained: what it sees of a sentence, and what it has to say.
+
+    Args:
+        tokens: of the sentence, in order.
+        masked: positions of the tokens that are hidden from the model.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(min(10, 1.1 * len(tokens)), 1.9))
+    for place, token in enumerate(tokens):
+        hidden = place in masked
+        seen = dict(boxstyle="round", facecolor=YELLOW if hidden else "white", edgecolor=BLACK)
+        axes.text(place, 0, "[MASK]" if hidden else token, ha="center", va="center", bbox=seen)
+        if hidden:
+            axes.annotate("", (place, 0.72), (place, 0.24), arrowprops=dict(arrowstyle="->", color=BLACK))
+            said = dict(boxstyle="round", facecolor=SKY, edgecolor=BLACK)
+            axes.text(place, 0.95, token, ha="center", va="center", bbox=said)
+    axes.text(-0.9, 0, "it sees", ha="right", va="center", style="italic")
+    axes.text(-0.9, 0.95, "it must say", ha="right", va="center", style="italic")
+    axes.set(xlim=(-2.4, len(tokens) - 0.4), ylim=(-0.4, 1.35))
+    axes.axis("off")
+    sentence = " ".join("[MASK]" if place in masked else token for place, token in enumerate(tokens))
+    wanted = ", ".join(tokens[place] for place in masked)
+    style.show(figure, f"Masked language modelling. The model sees: {sentence}. It must say what is hidden: {wanted}.")
+
+
+def show_attention(tokens: Sequence[str], weights: np.ndarray) -> None:
+    """Show where each token of a sentence looks, as a map with a row for each token.
+
+    Args:
+        tokens: of the sentence, in order.
+        weights: attention weights, shape (tokens, tokens); each row sums to one.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    weights = np.asarray(weights)
+    figure, axes = plt.subplots(figsize=(0.45 * len(tokens) + 2, 0.4 * len(tokens) + 0.8))
+    image = axes.imshow(weights, cmap="cividis", vmin=0, aspect="auto")
+    places = range(len(tokens))
+    axes.set_xticks(places, tokens, rotation=60, ha="right")
+    axes.set_yticks(places, tokens)
+    axes.set(xlabel="looks at", ylabel="token")
+    axes.grid(False)
+    figure.colorbar(image, label="share of its attention")
+    looks = weights.copy()
+    looks[places, places] = -1  # a token beside itself says more
+    pairs = ", ".join(f"{tokens[row]} at {tokens[looks[row].argmax()]}" for row in places)
+    style.show(figure, f"Attention of one head, a row for each token. Beside itself each looks most: {pairs}.")
 
 
 def show_weights(names: Sequence[str], weights: np.ndarray, labels: Sequence[str], count: int = 10) -> None:
