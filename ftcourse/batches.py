@@ -1,13 +1,79 @@
-"""Batches and answers of any model: what lesson 9's `evaluate_model` takes apart, and what it refuses."""
+"""Batches and answers of any model: how texts are padded for it, what its output holds, and how it is left behind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .errors import CourseError
+from .inputs import check_number
 
 if TYPE_CHECKING:
     import torch
+
+
+def plain_model(model: Any) -> Any:
+    """Return the model inside what was compiled, spread over devices or given adapters.
+
+    Args:
+        model: any PyTorch module.
+    """
+    while True:
+        inner = getattr(model, "_orig_mod", None) or getattr(model, "module", None)
+        if inner is None and hasattr(model, "get_base_model"):
+            inner = model.get_base_model()
+        if inner is None or inner is model:
+            return model
+        model = inner
+
+
+def speaks(model: Any) -> bool:
+    """Say whether a model is a language model whose answer at a place is about the next token.
+
+    Args:
+        model: any PyTorch module.
+    """
+    from transformers import GenerationMixin
+
+    inner = plain_model(model)
+    # What generates and has no encoder goes from left to right, whatever its class is called.
+    return isinstance(inner, GenerationMixin) and not getattr(inner.config, "is_encoder_decoder", False)
+
+
+@contextmanager
+def evaluating(model: Any, device: Any = None) -> Iterator[Any]:
+    """Put a model into evaluation mode for a block, without gradients, and each of its parts back as it was.
+
+    A frozen batch norm stays in evaluation mode in training too, so one flag for the whole model isn't enough.
+
+    Args:
+        model: any PyTorch module.
+        device: where to compute; by default where the model is.
+
+    Yields:
+        The device.
+
+    Raises:
+        CourseError: if it is none.
+    """
+    import torch
+
+    if not isinstance(model, torch.nn.Module):
+        raise CourseError(f"The model is of type {type(model).__name__}: pass a PyTorch model, such as trainer.model.")
+    modes = [(part, part.training) for part in model.modules()]
+    home = next((weights.device for weights in model.parameters()), "cpu")
+    try:
+        model.eval()
+        if device is not None:
+            model.to(device)
+        with torch.no_grad():  # not inference_mode: what a model keeps from it could not be trained with
+            yield device or home
+    finally:
+        if device is not None:
+            model.to(home)
+        for part, training in modes:
+            part.training = training
 
 
 def unpack(batch: Any, device: Any) -> tuple[Any, torch.Tensor]:
@@ -32,9 +98,21 @@ def unpack(batch: Any, device: Any) -> tuple[Any, torch.Tensor]:
     else:
         kind = type(batch).__name__
         raise CourseError(f"A batch is of type {kind}: yield dictionaries with labels, or pairs (inputs, labels).")
-    if isinstance(inputs, dict):
-        return {name: value.to(device) for name, value in inputs.items()}, labels.to(device)
-    return inputs.to(device), labels.to(device)
+    if hasattr(inputs, "keys"):
+        moved = {name: _as_tensor(value, f"column {name}", device) for name, value in inputs.items()}
+        return moved, _as_tensor(labels, "labels", device)
+    return _as_tensor(inputs, "inputs", device), _as_tensor(labels, "labels", device)
+
+
+def _as_tensor(values: Any, name: str, device: Any) -> torch.Tensor:
+    """Return tensors, arrays or lists of numbers as a tensor on a device."""
+    import torch
+
+    try:
+        return torch.as_tensor(values).to(device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        remedy = "remove texts from the data set with remove_columns, and pad rows to one length"
+        raise CourseError(f"The {name} of a batch are no numbers of one shape ({error}): {remedy}.") from error
 
 
 def logits_of(model: Any, inputs: Any) -> torch.Tensor:
@@ -68,7 +146,7 @@ def one_row_an_answer(logits: torch.Tensor, labels: torch.Tensor, shifted: bool)
     Raises:
         CourseError: if the labels are numbers to be estimated, or their shape doesn't fit.
     """
-    if labels.shape == logits.shape and labels.is_floating_point():
+    if labels.shape == logits.shape and labels.is_floating_point() and ((labels == 0) | (labels == 1)).all():
         return logits, labels  # several labels at once: one answer an example, of 0s and 1s
     if labels.is_floating_point() or logits.shape[-1] == 1:
         raise CourseError(
@@ -78,9 +156,125 @@ def one_row_an_answer(logits: torch.Tensor, labels: torch.Tensor, shifted: bool)
     if logits.ndim != labels.ndim + 1 or logits.shape[:-1] != labels.shape:
         raise CourseError(
             f"Logits of the shape {tuple(logits.shape)} don't fit labels of the shape {tuple(labels.shape)}: "
-            "labels need one class an example or token."
+            "labels need one class an example or token, or floats of 0 and 1 where several may hold at once."
         )
     if shifted:
         logits, labels = logits[:, :-1], labels[:, 1:]
     kept = labels != -100
-    return logits[kept], labels[kept]
+    labels = labels[kept].long()
+    if len(labels) and not 0 <= labels.min() <= labels.max() < logits.shape[-1]:
+        wrong = int(labels.min() if labels.min() < 0 else labels.max())
+        raise CourseError(
+            f"A label is {wrong}, and the model knows the classes 0 to {logits.shape[-1] - 1}: map the labels as in "
+            "training, or load the model that was trained on them."
+        )
+    return logits[kept], labels
+
+
+def hidden_states(output: Any) -> torch.Tensor:
+    """Return the last hidden states from the output of a body.
+
+    Args:
+        output: what a model of transformers returned.
+
+    Raises:
+        CourseError: if it has none, as that of a model with a head.
+    """
+    hidden = getattr(output, "last_hidden_state", None)
+    if hidden is None:
+        raise CourseError("The model gives no hidden states, as it has a head: pass its body, model.base_model.")
+    return hidden
+
+
+def class_logits(model: Any, batch: Any) -> torch.Tensor:
+    """Return the logits of texts, of a model that chooses one of several classes for each.
+
+    Args:
+        model: a sequence-classification model.
+        batch: its inputs, by name.
+
+    Returns:
+        Float tensor of shape (texts, classes).
+
+    Raises:
+        CourseError: if it is another kind of model, or its answers are no numbers.
+    """
+    logits, kind = logits_of(model, dict(batch)), type(plain_model(model)).__name__
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise CourseError(
+            f"{kind} gives the shape {tuple(logits.shape)}, not one logit for each of several classes: load a "
+            "classifier of texts with load_classifier."
+        )
+    if getattr(model.config, "problem_type", None) == "multi_label_classification":
+        raise CourseError(f"{kind} may give a text several labels at once: take the sigmoid of its logits instead.")
+    if not logits.isfinite().all():
+        raise CourseError(
+            f"{kind} answers what is no number, so its weights are spoilt: train it again with a lower learning rate."
+        )
+    return logits
+
+
+def _text_config(model: Any) -> Any:
+    return model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+
+
+def readable(max_length: int, tokenizer: Any, model: Any = None) -> int:
+    """Return how many tokens of a text to keep: as many as wanted, but no more than the model can read.
+
+    Args:
+        max_length: tokens wanted at most.
+        tokenizer: knows how much its model reads, as a rule.
+        model: whose settings may say so too; None for none.
+
+    Raises:
+        CourseError: if `max_length` is no number of tokens.
+    """
+    check_number(max_length, "max_length", 1, whole=True)
+    limits = [getattr(tokenizer, "model_max_length", None)]
+    if model is not None:
+        limits.append(getattr(_text_config(model), "max_position_embeddings", None))
+    # A model without a limit has -1 here, and a tokenizer that doesn't know it has 10^30.
+    return min(int(max_length), *(limit for limit in limits if isinstance(limit, int) and limit > 0))
+
+
+def padding(tokenizer: Any, batch_size: int, model: Any = None) -> tuple[int, dict[str, Any]]:
+    """Return how many texts to give to a model at once, and how the tokenizer is to pad them.
+
+    Padding stands on the right, whatever the tokenizer does by itself: on the left it moves BERT's first token away
+    from where its head looks. Without a padding token, or with another than the model's, texts go one by one.
+
+    Args:
+        tokenizer: of the model.
+        batch_size: texts wanted at once.
+        model: with a head that looks for the last token that isn't padding; None for a body.
+
+    Raises:
+        CourseError: if the batch size is no number of texts.
+    """
+    check_number(batch_size, "batch_size", 1, whole=True)
+    known = tokenizer.pad_token_id if model is None else getattr(_text_config(model), "pad_token_id", None)
+    if tokenizer.pad_token is None or known != tokenizer.pad_token_id:
+        return 1, {"padding": False}
+    return int(batch_size), {"padding": True, "padding_side": "right"}
+
+
+def pad_alike(tokenizer: Any, model: Any) -> None:
+    """Give a tokenizer and its model one padding token, on the right.
+
+    Args:
+        tokenizer: changed where it has none.
+        model: with a head for texts; changed where it has none or another.
+
+    Raises:
+        CourseError: if the tokenizer has no token to pad with.
+    """
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise CourseError(
+            "The tokenizer has no token to pad with: save it anew with one, tokenizer.pad_token = '...', that its "
+            "vocabulary has."
+        )
+    for config in (model.config, _text_config(model)):
+        config.pad_token_id = tokenizer.pad_token_id

@@ -8,9 +8,11 @@ __all__ = ['train_baseline', 'tokenize', 'pool', 'sentence_features', 'load_clas
 import numpy as np
 from datasets import DatasetDict
 
-from . import train
+from . import batches, inputs, train
 from .errors import CourseError
 from .files import model_path
+from .letters import WORD
+from .loading import load_for_classes
 from .reviews import REVIEW_FEATURES, check_examples, load_out_of_domain, load_reviews, read_review_sentences
 from .splits import require_columns, split_by_group
 
@@ -19,41 +21,52 @@ def train_baseline(train_dataset, eval_dataset, strengths=(1, 3, 10, 30)):
     """Fit a logistic regression on TF-IDF over words and pairs of words.
 
     Args:
-        train_dataset: `datasets.Dataset` with the columns text and label.
+        train_dataset: `datasets.Dataset` or table with the columns text and label; labels may be names.
         eval_dataset: the same, to choose the strength on by accuracy.
         strengths: values of scikit-learn's `C` to try, floats; a larger one regularises less.
 
     Returns:
         The best of the fitted scikit-learn pipelines.
+
+    Raises:
+        CourseError: if a text or a label can't be used, or there is one class only.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    def fit(strength):
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        pipeline = make_pipeline(vectorizer, LogisticRegression(C=strength, max_iter=1000))
-        return pipeline.fit(train_dataset["text"], train_dataset["label"])
+    texts, labels = inputs.texts_and_labels(train_dataset, "the training data", classes=2)
+    unseen = inputs.texts_and_labels(eval_dataset, "the validation data")
 
-    return max(map(fit, strengths), key=lambda model: model.score(eval_dataset["text"], eval_dataset["label"]))
+    def fit(strength):
+        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=WORD)
+        return make_pipeline(vectorizer, LogisticRegression(C=strength, max_iter=1000)).fit(texts, labels)
+
+    return max(map(fit, strengths), key=lambda model: model.score(*unseen))
 
 # %% ../nbs/03_text_classification.ipynb #0b918943
 def tokenize(dataset, tokenizer, max_length=128):
     """Cut texts into tokens, without padding.
 
     Args:
-        dataset: `datasets.Dataset` or `datasets.DatasetDict` with the columns text and label.
+        dataset: `datasets.Dataset`, or a `datasets.DatasetDict` of them, with the columns text and label.
         tokenizer: the model's own tokenizer.
         max_length: tokens of a text at most; longer texts are cut.
 
     Returns:
         The data set with the columns input_ids, attention_mask and label.
+
+    Raises:
+        CourseError: if a text is none, naming its row.
     """
-    columns = dataset["train"].column_names if isinstance(dataset, DatasetDict) else dataset.column_names
+    if isinstance(dataset, dict):
+        return DatasetDict({split: tokenize(rows, tokenizer, max_length) for split, rows in dataset.items()})
+    max_length = batches.readable(max_length, tokenizer)
+    inputs.as_texts(require_columns(dataset, ["text"])["text"])
     return dataset.map(
         lambda batch: tokenizer(batch["text"], truncation=True, max_length=max_length),
         batched=True,
-        remove_columns=[column for column in columns if column != "label"],
+        remove_columns=[column for column in dataset.column_names if column != "label"],
         desc="Tokenising",
     )
 
@@ -68,8 +81,8 @@ def pool(hidden, attention_mask):
     Returns:
         Float32 tensor of shape (batch, hidden size).
     """
-    mask = attention_mask.unsqueeze(-1)
-    return (hidden.float() * mask).sum(1) / mask.sum(1)
+    mask = attention_mask.unsqueeze(-1).bool()
+    return hidden.float().where(mask, 0).sum(1) / mask.sum(1).clamp(min=1)
 
 # %% ../nbs/03_text_classification.ipynb #0e17daca
 def sentence_features(model, tokenized, tokenizer, batch_size=64):
@@ -83,43 +96,50 @@ def sentence_features(model, tokenized, tokenizer, batch_size=64):
 
     Returns:
         Float32 array of shape (examples, hidden size), in the order of the data set.
+
+    Raises:
+        CourseError: if the data have no tokens, or the model gives no hidden states.
     """
-    import torch
     from tqdm.auto import tqdm
 
+    inputs.check_tokenised(tokenized, "The data set")
     columns = tokenized.select_columns(["input_ids", "attention_mask"])
     order = np.argsort([-len(ids) for ids in tokenized["input_ids"]])
-    features = np.zeros((len(order), model.config.hidden_size), dtype=np.float32)
-    model.eval()
-    for start in tqdm(range(0, len(order), batch_size), desc="Features"):
-        rows = order[start : start + batch_size]
-        batch = tokenizer.pad(columns[rows], return_tensors="pt").to(model.device)
-        with torch.inference_mode():
-            features[rows] = pool(model(**batch).last_hidden_state, batch["attention_mask"]).cpu().numpy()
-    return features
+    batch_size, how = batches.padding(tokenizer, batch_size)
+    features = []
+    with batches.evaluating(model):
+        for start in tqdm(range(0, len(order), batch_size), desc="Features"):
+            rows = order[start : start + batch_size]
+            batch = tokenizer.pad(columns[rows], return_tensors="pt", **how).to(model.device)
+            features.append(pool(batches.hidden_states(model(**batch)), batch["attention_mask"]).cpu().numpy())
+    return np.concatenate(features)[np.argsort(order)]
 
 # %% ../nbs/03_text_classification.ipynb #2fca346d
-def load_classifier(name, labels=("rotten", "fresh"), revision=None, **config):
-    """Load a pretrained body with a new classification head, with the attention that is fastest here.
+def load_classifier(name, labels=None, revision=None, new_head=False, **config):
+    """Load a pretrained body with a classification head, with the attention that is fastest here.
 
     Args:
         name: an asset, a folder or a model on the hub, as `model_path` takes it.
-        labels: names of the classes, in order.
+        labels: names of the classes, in order; None keeps those that the model was saved with.
         revision: pinned revision on the hub; None takes the newest.
+        new_head: whether a head that was trained for other classes gives way to a new one.
         **config: settings of the model to change, such as hidden_dropout_prob.
 
     Returns:
         A model of transformers for sequence classification.
+
+    Raises:
+        CourseError: if the model was trained for other classes than the labels.
     """
     from transformers import AutoModelForSequenceClassification
 
-    return train.load_with_new_head(
+    return load_for_classes(
         AutoModelForSequenceClassification,
         model_path(name),
+        labels,
+        new_head,
         revision=revision,
         attn_implementation=train.choose_attention(),
-        id2label=dict(enumerate(labels)),
-        label2id={label: i for i, label in enumerate(labels)},
         **config,
     )
 
@@ -128,7 +148,8 @@ def compute_metrics(eval_pred):
     """Measure accuracy and macro-averaged F1, for the Trainer.
 
     Args:
-        eval_pred: the logits, shape (examples, classes), and the labels, shape (examples,).
+        eval_pred: the logits, shape (examples, classes), and the labels, shape (examples,). What some models give
+            besides the logits is left alone; logits that are no numbers count as a wrong answer.
 
     Returns:
         A dictionary with accuracy and f1, between 0 and 1.
@@ -136,7 +157,8 @@ def compute_metrics(eval_pred):
     from sklearn.metrics import accuracy_score, f1_score
 
     logits, labels = eval_pred
-    predictions = np.argmax(logits, axis=-1)
+    logits = logits[0] if isinstance(logits, tuple) else logits
+    predictions = np.where(np.isnan(logits).any(axis=-1), -1, np.argmax(logits, axis=-1))
     f1 = f1_score(labels, predictions, average="macro", zero_division=0)
     return {"accuracy": accuracy_score(labels, predictions), "f1": float(f1)}
 
@@ -149,7 +171,11 @@ def probabilities(logits):
 
     Returns:
         Array of the same shape, whose rows sum to one.
+
+    Raises:
+        CourseError: if these are no logits, or probabilities already.
     """
+    logits = inputs.as_logits(logits, finite=False)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
@@ -158,7 +184,7 @@ def predict(texts, model, tokenizer, max_length=128, batch_size=32):
     """Classify texts.
 
     Args:
-        texts: list of strings.
+        texts: list, column or generator of strings.
         model: a sequence-classification model.
         tokenizer: its tokenizer.
         max_length: tokens of a text at most; longer texts are cut.
@@ -168,20 +194,17 @@ def predict(texts, model, tokenizer, max_length=128, batch_size=32):
         A list of dictionaries with label and probability, one a text, in the order of the texts.
 
     Raises:
-        CourseError: if a text is not a string, naming its row.
+        CourseError: if a text is not a string, naming its row, or the model doesn't choose one of several classes.
     """
-    import torch
-
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise CourseError(f"Text {row} is of type {type(text).__name__}, not str: pass a list of strings.")
-    model.eval()
+    texts = inputs.as_texts(texts)
+    max_length = batches.readable(max_length, tokenizer, model)
+    batch_size, how = batches.padding(tokenizer, batch_size, model)
     rows = []
-    for start in range(0, len(texts), batch_size):
-        part = texts[start : start + batch_size]
-        batch = tokenizer(part, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
-        with torch.inference_mode():
-            rows += model(**batch.to(model.device)).logits.float().softmax(-1).tolist()
+    with batches.evaluating(model):
+        for start in range(0, len(texts), batch_size):
+            part = texts[start : start + batch_size]
+            batch = tokenizer(part, truncation=True, max_length=max_length, return_tensors="pt", **how)
+            rows += batches.class_logits(model, batch.to(model.device)).softmax(-1).tolist()
     names = model.config.id2label
     return [{"label": names[row.index(max(row))], "probability": round(max(row), 4)} for row in rows]
 
@@ -190,7 +213,8 @@ def fine_tune(dataset, model_name, output_dir, seed=0, max_length=128, revision=
     """Fine-tune a classifier on texts.
 
     Args:
-        dataset: `datasets.DatasetDict` with train and validation, columns text and label.
+        dataset: `datasets.DatasetDict` with train and validation, columns text and label. The labels may be a
+            `ClassLabel`, strings or whole numbers; the model takes their names.
         model_name: an asset, a folder or a model on the hub.
         output_dir: folder for checkpoints.
         seed: of the head, the shuffling and the dropout.
@@ -207,13 +231,14 @@ def fine_tune(dataset, model_name, output_dir, seed=0, max_length=128, revision=
     """
     from transformers import AutoTokenizer
 
+    dataset, labels = inputs.number_labels(dataset, ["train", "validation"])
     for split, rows in dataset.items():
-        require_columns(rows, ["text", "label"], split)
-        check_examples(rows["text"], rows["label"], name=split)
+        check_examples(rows["text"], rows["label"], len(labels), split)
     train.seed_everything(seed)
     tokenizer = AutoTokenizer.from_pretrained(model_path(model_name), revision=revision)
-    tokenized = tokenize(dataset, tokenizer, max_length)
-    model = load_classifier(model_name, revision=revision, **(model_config or {}))
+    model = load_classifier(model_name, labels, revision, new_head=True, **(model_config or {}))
+    batches.pad_alike(tokenizer, model)
+    tokenized = tokenize(dataset, tokenizer, batches.readable(max_length, tokenizer, model))
     trainer = train.build_trainer(
         model,
         train.training_arguments(output_dir, seed=seed, **training),

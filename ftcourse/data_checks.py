@@ -15,6 +15,18 @@ import numpy as np
 import pandas as pd
 
 from .errors import CourseError
+from .inputs import (
+    as_groups,
+    as_labels,
+    as_list,
+    as_probabilities,
+    as_table,
+    as_texts,
+    check_number,
+    is_missing,
+    label_fault,
+    to_plain,
+)
 
 REMEDIES = {
     "wrong_type": "Convert it, or drop the item.",
@@ -112,7 +124,7 @@ def _check_text(text: Any, min_length: int, max_length: int) -> Iterator[tuple[s
 
 def _check_label(label: Any, labels: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """Yield (kind, reason) for what is wrong with a label."""
-    label = label.item() if isinstance(label, np.generic) else label
+    label = to_plain(label)
     if not isinstance(label, (str, int)):
         yield "wrong_type", f"is {kind_of(label)}, not a label"
     elif not any(type(label) is type(known) and label == known for known in labels):
@@ -152,8 +164,8 @@ def check_item(
     for field, least in ((input_field, min_input), (output_field, min_output)):
         value = item.get(field)
         faults: Iterable[tuple[str, str]]
-        if value is None:
-            faults = [("missing", "is missing" if field not in item else "is None")]
+        if is_missing(value):
+            faults = [("missing", "is missing" if field not in item else f"is {value}")]
         elif field == output_field and labels is not None:
             faults = _check_label(value, labels)
         else:
@@ -164,7 +176,7 @@ def check_item(
 
 def _digest(item: Mapping[str, Any], field: str) -> bytes:
     """Return 16 bytes that stand for a field of an item, so that a million items fit in memory."""
-    value = item[field].item() if isinstance(item[field], np.generic) else item[field]
+    value = to_plain(item[field])
     text = normalise(value) if isinstance(value, str) else f"{type(value).__name__} {value:x}"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
@@ -218,6 +230,18 @@ def as_items(data: Any) -> list[Any]:
     return list(data)
 
 
+def known_labels(labels: Any) -> list[Any] | None:
+    """Return what the output may be as a list of Python's own values, each once.
+
+    Args:
+        labels: names or numbers, or a `datasets.ClassLabel`; None means any text.
+
+    Raises:
+        CourseError: if they are a single string.
+    """
+    return None if labels is None else list(dict.fromkeys(as_list(getattr(labels, "names", labels), "The labels")))
+
+
 def rare_labels(
     items: Sequence[Mapping[str, Any]], output_field: str, labels: Sequence[Any], min_balance: float
 ) -> Iterator[Issue]:
@@ -248,59 +272,102 @@ def check_kinds(kinds: Iterable[str]) -> set[str]:
     Raises:
         CourseError: if there is no such kind, naming the known ones.
     """
-    if unknown := set(kinds) - (set(REMEDIES) - {"imbalance"}):
-        known = ", ".join(REMEDIES)
+    kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    if unknown := kinds - (set(REMEDIES) - {"imbalance"}):
+        known = ", ".join(kind for kind in REMEDIES if kind != "imbalance")
         raise CourseError(f"No item has an issue of the kind {', '.join(map(str, unknown))}: choose among {known}.")
-    return set(kinds)
+    return kinds
 
 
-def check_texts(texts: Sequence[Any]) -> None:
-    """Refuse what is no list of texts.
+def check_texts(texts: Any) -> list[str]:
+    """Return texts as a list, and refuse what is none.
 
     Args:
-        texts: each must be a string.
+        texts: strings, in any form that `inputs.as_list` takes.
 
     Raises:
         CourseError: naming the first that is none.
     """
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise CourseError(
-                f"Text {row} is {kind_of(text)}, not text: run clean_data first, or pass a list of strings."
-            )
+    return as_texts(texts)
 
 
-def check_folds(labels: np.ndarray, folds: int) -> None:
-    """Refuse labels of which each fold could not have an example.
+def features_and_labels(features: Any, labels: Any, folds: int) -> tuple[Any, np.ndarray]:
+    """Return features and labels that can be cut into folds with an example of each label in every one.
 
     Args:
-        labels: integer array of shape (examples,).
+        features: numbers of shape (examples, features), also a sparse matrix.
+        labels: one integer an example, from 0 without a gap.
         folds: how many parts the examples are cut into.
 
     Raises:
-        CourseError: with the counts of the labels.
+        CourseError: with the counts of the labels, or naming what is no number.
     """
+    check_number(folds, "folds", 2, whole=True)
+    labels = as_labels(labels)
     classes, counts = np.unique(labels, return_counts=True)
     if len(classes) < 2 or counts.min() < folds:
         raise CourseError(
             f"{folds} folds need at least two labels with {folds} examples each, and there are "
             f"{dict(zip(classes.tolist(), counts.tolist(), strict=True))}: drop the rare, or take fewer folds."
         )
+    if classes[-1] >= len(classes):
+        raise CourseError(
+            f"The labels are {', '.join(map(str, classes))}, with a gap, so that columns would not be classes: number "
+            "them from 0 with np.unique(labels, return_inverse=True)[1]."
+        )
+    if not hasattr(features, "tocsr"):
+        features = as_table(features, "The features")
+    if features.shape[0] != len(labels):
+        raise CourseError(f"There are {features.shape[0]} rows of features and {len(labels)} labels: give one a row.")
+    return features, labels
 
 
-def check_probabilities(labels: np.ndarray, probabilities: np.ndarray) -> None:
-    """Refuse probabilities that don't fit the labels.
+def folds_by_group(splitter: Any, features: Any, labels: np.ndarray, groups: Any) -> list[Any]:
+    """Return the rows to train on and the rows to judge of each fold.
 
     Args:
-        labels: integer array of shape (examples,), from 0.
-        probabilities: array of shape (examples, classes).
+        splitter: of scikit-learn, with `n_splits`.
+        features: array of shape (examples, features).
+        labels: integer array of shape (examples,).
+        groups: group of each example, never in two folds; None for none.
+
+    Returns:
+        A list with a pair of integer arrays a fold.
 
     Raises:
-        CourseError: with the labels and the shape.
+        CourseError: if a fold would have to judge a class that it hasn't seen, naming the class.
     """
-    known = set(labels.tolist())
-    if len(labels) != len(probabilities) or not known <= set(range(probabilities.shape[1])):
+    if groups is not None:
+        groups = as_list(groups, "The groups")
+        as_groups(groups, len(labels), least=splitter.n_splits)
+    folds = list(splitter.split(features, labels, groups))
+    for train, _ in folds:
+        for label in set(labels.tolist()) - set(labels[train].tolist()):
+            own = len({groups[row] for row in np.flatnonzero(labels == label)}) if groups is not None else 1
+            raise CourseError(
+                f"All examples of the class {label} ({own} {'group' if own == 1 else 'groups'}) fall into one fold, so "
+                "no model can learn the class without having seen them: leave the class out, take smaller groups, or "
+                "another seed."
+            )
+    return folds
+
+
+def check_probabilities(labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and probabilities as arrays, if they fit each other.
+
+    Args:
+        labels: one integer an example, from 0.
+        probabilities: of shape (examples, classes).
+
+    Raises:
+        CourseError: with the labels and the shape, or naming the first row that holds no probabilities.
+    """
+    probabilities = as_probabilities(probabilities)
+    given = as_list(labels, "The labels")
+    fits = len(given) == len(probabilities) and all(label in range(probabilities.shape[1]) for label in given)
+    if not fits and not any(map(label_fault, given)):
         raise CourseError(
-            f"{len(labels)} labels {sorted(known)} don't fit probabilities of the shape "
+            f"{len(given)} labels {sorted(set(given))} don't fit probabilities of the shape "
             f"{probabilities.shape}: pass one row a label, and labels from 0 to classes - 1."
         )
+    return as_labels(given), probabilities

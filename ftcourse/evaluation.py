@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from .batches import logits_of, one_row_an_answer, unpack
+from . import inputs
+from .batches import evaluating, logits_of, one_row_an_answer, speaks, unpack
 from .errors import CourseError
 
 # %% ../nbs/09_evaluation.ipynb #9f1f9dce
@@ -42,24 +43,19 @@ def evaluate_model(model, data_loader, device=None):
         shape of the logits.
 
     Raises:
-        CourseError: if there is no batch, a batch has no labels, or there is no class to choose.
+        CourseError: if there is no answer to judge, a batch has no labels, there is no class to choose, or the model
+            answers what is no number.
     """
-    import torch
-
-    device = device or next((weights.device for weights in model.parameters()), "cpu")
-    was_training, shifted, found = model.training, "CausalLM" in type(model).__name__, []
-    model.to(device).eval()
-    try:
-        with torch.inference_mode():
-            for batch in data_loader:
-                inputs, labels = unpack(batch, device)
-                part = one_row_an_answer(logits_of(model, inputs), labels, shifted)
-                found.append([tensor.cpu().numpy() for tensor in part])
-    finally:
-        model.train(was_training)
-    if not found:
-        raise CourseError("The data loader has no batch: give it at least one example.")
+    found = []
+    with evaluating(model, device) as place:
+        for batch in data_loader:
+            columns, labels = unpack(batch, place)
+            part = one_row_an_answer(logits_of(model, columns), labels, speaks(model))
+            found.append([tensor.cpu().numpy() for tensor in part])
+    if not sum(len(labels) for _, labels in found):
+        raise CourseError("The data loader has no batch with an answer to judge: give it at least one example.")
     logits, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    inputs.check_answers(logits)
     several = labels.shape == logits.shape
     return Evaluation((logits > 0).astype(int) if several else logits.argmax(-1), labels.astype(int), logits)
 
@@ -68,9 +64,7 @@ def _members(count, groups):
     """Return the rows of each group, or each row alone."""
     if groups is None:
         return np.arange(count)[:, None]
-    if len(groups) != count:
-        raise CourseError(f"There are {count} rows and {len(groups)} groups: give one group a row.")
-    codes = pd.factorize(np.asarray(groups))[0]
+    codes = inputs.as_groups(groups, count)
     return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
 
 # %% ../nbs/09_evaluation.ipynb #65a69990
@@ -89,16 +83,17 @@ def bootstrap_interval(statistic, count, groups=None, num_resamples=2000, level=
         Three floats.
 
     Raises:
-        CourseError: for fewer than two rows, or groups of another number than rows.
+        CourseError: for fewer than two rows or groups, groups of another number than rows, or a statistic that some
+            drawn rows don't have.
     """
-    if count < 2:
-        raise CourseError(f"An interval needs at least two rows, and there are {count}.")
+    inputs.check_bootstrap(count, num_resamples, level)
     rng, members, drawn = np.random.default_rng(seed), _members(count, groups), []
     for _ in range(num_resamples):
         chosen = rng.integers(len(members), size=len(members))
         drawn.append(statistic(chosen if groups is None else np.concatenate([members[group] for group in chosen])))
+    inputs.check_statistics([*drawn, value := statistic(np.arange(count))])
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(statistic(np.arange(count))), float(low), float(high)
+    return float(value), float(low), float(high)
 
 # %% ../nbs/09_evaluation.ipynb #dbb1ded6
 def compare_models(right_a, right_b):
@@ -112,9 +107,9 @@ def compare_models(right_a, right_b):
         A dictionary with only_a and only_b, the numbers of items that one model alone has right, and the p_value.
 
     Raises:
-        CourseError: if the numbers of items differ.
+        CourseError: if the numbers of items differ, or an item is neither true nor false.
     """
-    right_a, right_b = np.asarray(right_a, bool), np.asarray(right_b, bool)
+    right_a, right_b = inputs.as_flags(right_a, "The answers of A"), inputs.as_flags(right_b, "The answers of B")
     if right_a.shape != right_b.shape:
         numbers = f"Model A has {len(right_a)} answers and model B {len(right_b)}"
         raise CourseError(f"{numbers}: compare them on the same items.")
@@ -134,8 +129,13 @@ def reliability(probabilities, labels, num_bins=10):
 
     Returns:
         A DataFrame with count, confidence (its mean) and accuracy, one row a bin.
+
+    Raises:
+        CourseError: if these are no probabilities, or the labels don't fit them.
     """
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    inputs.check_number(num_bins, "num_bins", 1, whole=True)
+    probabilities = inputs.as_probabilities(probabilities)
+    labels = inputs.as_labels(labels, probabilities.shape[1], len(probabilities))
     frame = pd.DataFrame({"confidence": probabilities.max(1), "accuracy": probabilities.argmax(1) == labels})
     # A bin holds its upper edge, as Guo and others (2017) have it.
     bins = np.clip(np.ceil(frame["confidence"] * num_bins).astype(int) - 1, 0, num_bins - 1)
@@ -164,8 +164,12 @@ def fit_temperature(logits, labels):
 
     Returns:
         A float above 0; above 1 makes the model less certain.
+
+    Raises:
+        CourseError: if these are no logits, or the labels don't fit them.
     """
-    logits, labels = np.asarray(logits, float), np.asarray(labels)
+    logits = inputs.as_logits(logits)
+    labels = inputs.as_labels(labels, logits.shape[1], len(logits))
 
     def loss(log_temperature):
         scaled = logits / np.exp(log_temperature)
@@ -186,10 +190,13 @@ def score_slices(right, slices, level=0.95):
 
     Returns:
         A DataFrame with count, accuracy, low and high, one row a slice.
+
+    Raises:
+        CourseError: if an answer or a slice isn't true or false for each example.
     """
-    rows, right = {}, np.asarray(right, bool)
-    for name, members in slices.items():
-        own = right[np.asarray(members, bool)]
+    rows, right = {}, inputs.as_flags(right, "The answers")
+    for name, members in inputs.as_slices(slices).items():
+        own = right[inputs.as_flags(members, f"The slice {name}", len(right))]
         rows[name] = {"count": len(own), "accuracy": np.nan, "low": 0.0, "high": 1.0}
         if len(own):
             interval = stats.binomtest(int(own.sum()), len(own)).proportion_ci(level, method="wilson")
@@ -206,8 +213,12 @@ def decide(probabilities, costs):
 
     Returns:
         Two arrays of shape (examples,): integers, and floats in the unit of the costs.
+
+    Raises:
+        CourseError: if these are no probabilities, or the costs don't fit them.
     """
-    expected = np.asarray(probabilities) @ np.asarray(costs, float)
+    probabilities = inputs.as_probabilities(probabilities)
+    expected = probabilities @ inputs.as_costs(costs, probabilities.shape[1])
     return expected.argmin(1), expected.min(1)
 
 # %% ../nbs/09_evaluation.ipynb #ec2e990b
@@ -218,8 +229,13 @@ def mean_cost(predictions, labels, costs):
         predictions: integer array of shape (examples,).
         labels: the true ones, same shape.
         costs: costs[truth][answer].
+
+    Raises:
+        CourseError: if an answer or a label has no cost, or there is none.
     """
-    return float(np.asarray(costs, float)[np.asarray(labels), np.asarray(predictions)].mean())
+    costs, labels = inputs.as_costs(costs), inputs.as_labels(labels)
+    predictions = inputs.as_labels(predictions, costs.shape[1], len(labels))
+    return float(costs[inputs.as_labels(labels, len(costs), least=1), predictions].mean())
 
 # %% ../nbs/09_evaluation.ipynb #8e612bd1
 def class_thresholds(probabilities, labels):
@@ -233,11 +249,12 @@ def class_thresholds(probabilities, labels):
         An array of shape (classes,).
 
     Raises:
-        CourseError: if a class has no example.
+        CourseError: if a class has no example, these are no probabilities, or the labels don't fit them.
     """
     from sklearn.metrics import precision_recall_curve
 
-    probabilities, labels, found = np.asarray(probabilities), np.asarray(labels), []
+    probabilities, found = inputs.as_probabilities(probabilities), []
+    labels = inputs.as_labels(labels, probabilities.shape[1], len(probabilities))
     for number in range(probabilities.shape[1]):
         if not (labels == number).any():
             raise CourseError(f"No example has the label {number}, so it has no best threshold: give more examples.")

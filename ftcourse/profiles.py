@@ -4,6 +4,7 @@
 ``full`` uses the models and data sets of the hub on a GPU. The code of a lesson is the same in all three.
 """
 
+import copy
 import os
 from types import SimpleNamespace
 from typing import Any
@@ -515,4 +516,5 @@ def load_profile(lesson: str | int, profile: str | None = None) -> SimpleNamespa
     """
     lesson = find_lesson(lesson)
     profile = check_profile(profile or current_profile())
-    return SimpleNamespace(lesson=lesson, profile=profile, **LESSONS[lesson][profile])
+    # A copy, so that a setting changed in one place stays as it is in all others.
+    return SimpleNamespace(lesson=lesson, profile=profile, **copy.deepcopy(LESSONS[lesson][profile]))

@@ -5,16 +5,16 @@ __all__ = ['validate_training_data', 'Cleaned', 'clean_data', 'shingles', 'simil
            'out_of_fold', 'find_label_errors']
 
 # %% ../nbs/07_data_quality.ipynb #7902699b
-import re
 import zlib
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from . import data_checks
+from . import data_checks, inputs
 from .data_checks import REMEDIES, UNUSABLE, Issue, check_item, encoding_damage, normalise
 from .errors import CourseError
+from .letters import without_punctuation
 from .planting import alter, plant_flips, plant_issues, plant_near_duplicates, score_finder
 
 # %% ../nbs/07_data_quality.ipynb #e29c9c18
@@ -35,7 +35,7 @@ def validate_training_data(data, labels=None, input_field="input", output_field=
     Raises:
         CourseError: if the data are no list of items at all.
     """
-    data, found, sound = data_checks.as_items(data), [], []
+    data, labels, found, sound = data_checks.as_items(data), data_checks.known_labels(labels), [], []
     fields = dict(input_field=input_field, output_field=output_field, labels=labels)
     for item, issues in data_checks.examine(data, UNUSABLE, **fields, **limits):
         found += issues
@@ -61,7 +61,7 @@ def clean_data(data, drop=(*UNUSABLE, "duplicate"), **options):
 
     Args:
         data: list of dictionaries.
-        drop: kinds of issues for which an item is removed; what can't be trained on goes in any case.
+        drop: a kind or kinds of issues for which an item is removed; what can't be trained on goes in any case.
         **options: labels, input_field, output_field and limits, as `validate_training_data` takes them.
 
     Returns:
@@ -71,6 +71,7 @@ def clean_data(data, drop=(*UNUSABLE, "duplicate"), **options):
         CourseError: if the data are no list of items, or there is no such kind of issue.
     """
     data, drop, kept, removed = data_checks.as_items(data), {*UNUSABLE, *data_checks.check_kinds(drop)}, [], []
+    options["labels"] = data_checks.known_labels(options.get("labels"))
     for item, issues in data_checks.examine(data, drop, **options):
         why = next((issue for issue in issues if issue.kind in drop), None)
         kept.append(item) if why is None else removed.append(why)
@@ -87,7 +88,7 @@ def shingles(text, size=4):
     Returns:
         A set of strings.
     """
-    text = re.sub(r"\W+", " ", normalise(text)).strip()
+    text = without_punctuation(normalise(data_checks.check_texts([text])[0]))
     return {text[start : start + size] for start in range(max(1, len(text) - size + 1))}
 
 # %% ../nbs/07_data_quality.ipynb #98010bd9
@@ -96,9 +97,9 @@ def similarity(first, second):
 
     Args:
         first: a set.
-        second: a set; one of the two has a member.
+        second: a set. Two empty sets are the same.
     """
-    return len(first & second) / len(first | second)
+    return len(first & second) / len(first | second) if first or second else 1.0
 
 # %% ../nbs/07_data_quality.ipynb #031b4af5
 def find_near_duplicates(texts, others=None, threshold=0.7, num_perm=128):
@@ -114,12 +115,14 @@ def find_near_duplicates(texts, others=None, threshold=0.7, num_perm=128):
         A DataFrame with first, second (rows of the texts, or of the others) and similarity, most similar first.
 
     Raises:
-        CourseError: naming the first text that is no string.
+        CourseError: naming the first text that is no string, or a setting that can't be.
     """
     from datasketch import MinHash, MinHashLSH
 
-    data_checks.check_texts(everything := [*texts, *(others or [])])
-    pieces = [shingles(text) for text in everything]
+    inputs.check_number(threshold, "threshold", 0.01, 1)
+    inputs.check_number(num_perm, "num_perm", 2, whole=True)
+    texts = data_checks.check_texts(texts)
+    pieces = [shingles(text) for text in [*texts, *data_checks.check_texts([] if others is None else others)]]
     encoded = ([piece.encode("utf-8", "surrogatepass") for piece in row] for row in pieces)
     # Missing a pair weighs nine times as much as comparing one in vain.
     index, pairs = MinHashLSH(threshold, num_perm, weights=(0.1, 0.9)), []
@@ -153,8 +156,8 @@ def out_of_fold(features, labels, groups=None, folds=5, seed=0):
     """Return the probabilities that a logistic regression gives each example without having trained on it.
 
     Args:
-        features: array of shape (examples, features).
-        labels: integer array of shape (examples,).
+        features: array of shape (examples, features), also a sparse one.
+        labels: integer array of shape (examples,), from 0.
         groups: group of each example, never in two folds; None for none.
         folds: how often to train.
         seed: of the folds.
@@ -163,15 +166,15 @@ def out_of_fold(features, labels, groups=None, folds=5, seed=0):
         An array of shape (examples, classes).
 
     Raises:
-        CourseError: if a label has fewer examples than there are folds.
+        CourseError: if a label has fewer examples than there are folds, or all of them fall into one fold.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 
-    data_checks.check_folds(labels := np.asarray(labels), folds)
+    features, labels = data_checks.features_and_labels(features, labels, folds)
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
-    model = LogisticRegression(max_iter=1000)
-    return cross_val_predict(model, features, labels, groups=groups, cv=splitter, method="predict_proba")
+    parts = data_checks.folds_by_group(splitter, features, labels, groups)
+    return cross_val_predict(LogisticRegression(max_iter=1000), features, labels, cv=parts, method="predict_proba")
 
 # %% ../nbs/07_data_quality.ipynb #a21855da
 def find_label_errors(labels, probabilities, surest=1 / 3):
@@ -191,7 +194,8 @@ def find_label_errors(labels, probabilities, surest=1 / 3):
     """
     from cleanlab.filter import find_label_issues
 
-    data_checks.check_probabilities(labels := np.asarray(labels), probabilities)
+    inputs.check_number(surest, "surest", 0, 1)
+    labels, probabilities = data_checks.check_probabilities(labels, probabilities)
     options = dict(filter_by="confident_learning", return_indices_ranked_by="self_confidence", n_jobs=1)
     rows = find_label_issues(labels, probabilities, **options)
     rows = rows[: round(surest * len(rows))]

@@ -9,18 +9,22 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import CourseError
 from .files import write_atomically
+from .inputs import as_list, check_number, is_missing, to_numpy
 from .machine import num_cores
 
 if TYPE_CHECKING:
@@ -106,11 +110,28 @@ def record_path(study: str, run: str, folder: Folder = None) -> Path:
     """Return where the record of a run is kept, ``FOLDER/STUDY/RUN.json``.
 
     Args:
-        study: name of the study.
-        run: name of the run within it.
+        study: name of the study, any text.
+        run: name of the run within it, any text.
         folder: folder of the records; by default `results_folder()`.
     """
-    return Path(folder or results_folder()) / study / f"{run}.json"
+    return _study_folder(study, folder) / f"{_file_name(run)}.json"
+
+
+def _study_folder(study: str, folder: Folder) -> Path:
+    return Path(folder or results_folder()) / _file_name(study)
+
+
+def _file_name(name: str) -> str:
+    """Return a name as one part of a path on any system: what can't stand there is written as %2F."""
+    unsafe = r'[%/\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]|^\.|[. ]$'
+
+    def escape(found: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+
+    text = re.sub(unsafe, escape, str(name))
+    if len(text.encode()) > 200:  # of the 255 bytes that a name may have
+        text = text.encode()[:150].decode(errors="ignore") + "-" + sha256(text.encode()).hexdigest()[:16]
+    return text
 
 
 def is_done(study: str, run: str, folder: Folder = None) -> bool:
@@ -139,6 +160,10 @@ def write_record(
 ) -> Path:
     """Write one run's record to ``FOLDER/STUDY/RUN.json``, whole or not at all.
 
+    Numbers and arrays of NumPy, pandas and PyTorch are written as plain ones. What JSON can't hold, such as NaN or an
+    object, is written as null, so that the rest of the run isn't lost; the record names it under `left_out`, and a
+    warning says so.
+
     Args:
         study: name of the study.
         run: name of the run within it, for example ``"all-seed-0"``.
@@ -153,8 +178,8 @@ def write_record(
     """
     path = record_path(study, run, folder)
     record = {
-        "study": study,
-        "run": run,
+        "study": str(study),
+        "run": str(run),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "settings": settings,
@@ -163,7 +188,35 @@ def write_record(
         **more,
         "environment": environment(),
     }
-    return write_atomically(path, json.dumps(record, indent=1) + "\n")
+    left_out: dict[str, str] = {}
+    record = _plain(record, "", left_out)
+    if left_out:
+        record["left_out"] = left_out
+        said = ", ".join(f"{place} ({what})" for place, what in left_out.items())
+        warnings.warn(f"The record {path.name} has null for what JSON can't hold: {said}.", stacklevel=2)
+    return write_atomically(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def _plain(value: Any, place: str, left_out: dict[str, str]) -> Any:
+    """Return a value as JSON can hold it, and note the places of what it can't."""
+    import numpy as np
+
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{place}.{key}".lstrip("."), left_out) for key, item in value.items()}
+    if isinstance(value, os.PathLike):
+        return str(value)
+    value = list(value) if isinstance(value, Iterator) else to_numpy(value)
+    if isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "to_numpy"):
+        value = np.asarray(value).tolist()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item, f"{place}[{number}]", left_out) for number, item in enumerate(value)]
+    if isinstance(value, (int, str, bool)) or (isinstance(value, float) and np.isfinite(value)):
+        return value
+    if value is not None:
+        left_out[place] = str(value) if isinstance(value, float) else f"of type {type(value).__name__}"
+    return None
 
 
 def load_records(study: str, folder: Folder = None) -> list[dict[str, Any]]:
@@ -176,18 +229,21 @@ def load_records(study: str, folder: Folder = None) -> list[dict[str, Any]]:
     Raises:
         CourseError: if there are none, with the command that makes them; or if one is not readable JSON.
     """
-    paths = sorted((Path(folder or results_folder()) / study).glob("*.json"))
+    paths = sorted(_study_folder(study, folder).glob("*.json"))
     if not paths:
         raise CourseError(f"There are no records of the study {study!r}. Make them with `ftcourse study {study}`.")
     records = []
     for path in paths:
         try:
             records.append(json.loads(path.read_text(encoding="utf-8")))
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # of JSON, or of UTF-8
+            where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
             raise CourseError(
-                f"The record {path.name} of the study {study!r} is not valid JSON (line {error.lineno}). "
+                f"The record {path.name} of the study {study!r} is not valid JSON{where}. "
                 f"Remove it and run `ftcourse study {study}` again."
             ) from error
+        if not isinstance(records[-1], dict) or not {"run", "settings", "metrics"} <= set(records[-1]):
+            raise CourseError(f"{path} is no record of a run, as it lacks run, settings or metrics: move it elsewhere.")
     return records
 
 
@@ -211,15 +267,23 @@ def interval(values: Iterable[float], level: float = 0.95) -> tuple[float, float
 
     Args:
         values: one figure a run, at least two.
-        level: of the interval.
+        level: of the interval, between 0 and 1.
 
     Returns:
         Two floats. The interval is Student's t over the runs: what another seed would change, not another test set.
+
+    Raises:
+        CourseError: for fewer than two runs, or a run without a figure.
     """
     import numpy as np
     from scipy import stats
 
-    values = np.asarray(list(values), dtype=float)
+    check_number(level, "level", 0, 1)
+    values = as_list(values, "The values")
+    for row, value in enumerate(values):
+        if is_missing(value) or isinstance(value, str) or not np.isfinite(value):
+            raise CourseError(f"Run {row} has {value!r} where a number is needed: leave the run out, or do it again.")
+    values = np.asarray(values, dtype=float)
     if len(values) < 2:
         raise CourseError("An interval needs at least two runs: run the study with more seeds.")
     half_width = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
@@ -236,7 +300,7 @@ def percent(values: Iterable[float]) -> str:
         Such as ``"84.3 % ± 1.1 (3 seeds)"``. Where the interval is wider than 20 points, the phrase says that the runs
         are too few to say.
     """
-    values = list(values)
+    values = as_list(values, "The values")
     mean, half_width = interval(values)
     if 2 * half_width > 0.2:
         return f"{100 * mean:.1f} % ({len(values)} seeds, too few to say)"
@@ -248,8 +312,13 @@ def render_study(records: Iterable[dict[str, Any]], metrics: Sequence[str]) -> s
 
     Args:
         records: from `load_records`.
-        metrics: names of the metrics to show, all shares between 0 and 1.
+        metrics: names of the metrics to show, all shares between 0 and 1. What a record lacks is shown as a dash.
     """
+
+    def show(form: str, value: Any, unit: float = 1) -> str:
+        return "–" if is_missing(value) else form.format(value * unit)
+
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     head = [
         "run",
         "training examples",
@@ -264,10 +333,10 @@ def render_study(records: Iterable[dict[str, Any]], metrics: Sequence[str]) -> s
         versions = where["versions"]
         cells = [
             record["run"],
-            f"{record['settings']['num_train']:,}",
-            *(f"{100 * record['metrics'][name]:.1f} %" for name in metrics),
-            f"{record['seconds']:.0f}",
-            f"{record['peak_memory_mb'] / 1000:.1f} GB",
+            show("{:,}", record["settings"].get("num_train")),
+            *(show("{:.1f} %", record["metrics"].get(name), 100) for name in metrics),
+            show("{:.0f}", record.get("seconds")),
+            show("{:.1f} GB", record.get("peak_memory_mb"), 1 / 1000),
             f"transformers {versions['transformers']}, torch {versions['torch']}, "
             f"{where['dtype']}, {where['threads']} threads",
         ]

@@ -10,6 +10,7 @@ from datasets import ClassLabel, Features, Value
 
 from . import assets
 from .errors import CourseError
+from .inputs import as_list, label_fault
 from .splits import require_columns, split_by_group, take
 
 if TYPE_CHECKING:
@@ -35,12 +36,17 @@ def check_examples(texts: Sequence[str], labels: Sequence[int], num_labels: int 
     Raises:
         CourseError: if there are no examples, all are of one class, or a row is wrong; it names the first such row.
     """
+    texts, labels = as_list(texts, f"The texts of {name}"), as_list(labels, f"The labels of {name}")
     if len(texts) == 0:
         raise CourseError(f"There are no examples in {name}: give at least two, of different classes.")
+    if len(texts) != len(labels):
+        raise CourseError(f"{name} has {len(texts)} texts and {len(labels)} labels: give each text one label.")
     for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
         if not isinstance(text, str):
             kind = type(text).__name__
             raise CourseError(f"Row {row} of {name} has a text of type {kind}, not str: convert or drop that row.")
+        if fault := label_fault(label):
+            raise CourseError(f"Row {row} of {name} has the label {label!r}: {fault}.")
         if label not in range(num_labels):
             known = f"0 to {num_labels - 1}"
             raise CourseError(f"Row {row} of {name} has the label {label!r}; labels are {known}: map or drop it.")
@@ -99,7 +105,8 @@ def load_reviews(
     for name, count in (("train", num_train), ("validation", num_eval), ("test", num_test)):
         rows = require_columns(splits[name], ["text", "label"], f"{data} ({name})").shuffle(seed=seed)
         splits[name] = take(rows, count)
-        check_examples(splits[name]["text"], splits[name]["label"], name=f"{data} ({name})")
+        classes = getattr(rows.features["label"], "num_classes", 2)
+        check_examples(splits[name]["text"], splits[name]["label"], classes, f"{data} ({name})")
     return splits
 
 
@@ -108,6 +115,9 @@ def _load_from_hub(data: str, revision: str | None, num_eval: int, seed: int) ->
     from datasets import DatasetDict, load_dataset
 
     hub = load_dataset(data, revision=revision)
+    if missing := {"train", "test"} - set(hub):
+        has = ", ".join(hub)
+        raise CourseError(f"{data} has no split {', '.join(missing)}. It has {has}: cut one off with train_test_split.")
     parts = hub["train"].train_test_split(test_size=min(num_eval, len(hub["train"]) // 5), seed=seed)
     return DatasetDict(train=parts["train"], validation=parts["test"], test=hub["test"])
 

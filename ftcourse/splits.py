@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .errors import CourseError
+from .inputs import as_groups, check_number
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -20,12 +21,19 @@ def require_columns(dataset: Dataset, columns: Sequence[str], name: str = "the d
         name: what to call it in a message.
 
     Raises:
-        CourseError: if a column is missing, listing the missing and the present ones.
+        CourseError: if a column is missing, listing the missing and the present ones; or if it is no data set.
     """
+    present = getattr(dataset, "column_names", None)
+    if not isinstance(present, list):
+        kind = type(dataset).__name__
+        remedy = (
+            "take one split of it" if isinstance(present, dict) else "make one with Dataset.from_pandas or from_dict"
+        )
+        raise CourseError(f"{name} is of type {kind}, not a datasets.Dataset: {remedy}.")
+    columns = [columns] if isinstance(columns, str) else columns
     missing = [column for column in columns if column not in dataset.column_names]
     if missing:
-        present = ", ".join(dataset.column_names)
-        said = f"{name} has no column {', '.join(missing)}. It has {present}"
+        said = f"{name} has no column {', '.join(missing)}. It has {', '.join(present)}"
         raise CourseError(f"{said}: rename one with rename_column.")
     return dataset
 
@@ -44,13 +52,27 @@ def split_by_group(
 
     Returns:
         A `datasets.DatasetDict` with train, validation and test.
+
+    Raises:
+        CourseError: if a row has no group, there are fewer than three groups, or the shares leave nothing to train on.
     """
     from datasets import DatasetDict
     from sklearn.model_selection import GroupShuffleSplit
 
+    check_number(validation_size, "validation_size", 1e-6, 1)
+    check_number(test_size, "test_size", 1e-6, 1)
+    as_groups(require_columns(dataset, [group])[group], len(dataset), least=3)
+    if validation_size + test_size >= 1:
+        raise CourseError("The shares of validation and test leave nothing to train on: give less than 1 together.")
+
     def split(part: Dataset, share: float) -> tuple[Dataset, Dataset]:
         splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
-        first, second = next(splitter.split(part, groups=part[group]))
+        try:
+            first, second = next(splitter.split(part, groups=part[group]))
+        except (TypeError, ValueError) as error:  # too few groups for these shares, or of kinds that can't be sorted
+            raise CourseError(
+                f"The groups of {group!r} can't be split: {error}. Take other shares, or groups."
+            ) from error
         return part.select(first), part.select(second)
 
     rest, test = split(dataset, test_size)
@@ -64,5 +86,11 @@ def take(dataset: Dataset, count: int | None) -> Dataset:
     Args:
         dataset: a `datasets.Dataset`.
         count: how many rows to keep; None, or more than there are, keeps all.
+
+    Raises:
+        CourseError: if the count is no whole number from 0 on.
     """
-    return dataset.select(range(min(count or len(dataset), len(dataset))))
+    if count is None:
+        return dataset
+    check_number(count, "count", 0, whole=True)
+    return dataset.select(range(min(count, len(dataset))))

@@ -11,7 +11,9 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .batches import plain_model
 from .errors import CourseError
+from .inputs import as_list, check_number, to_plain
 from .loading import load_with_new_head as load_with_new_head  # lessons call it as train's
 
 if TYPE_CHECKING:
@@ -73,7 +75,8 @@ def training_arguments(output_dir: str | os.PathLike[str], **overrides: Any) -> 
         **overrides: any argument of ``TrainingArguments``; it wins over the default.
 
     Raises:
-        CourseError: if an argument does not exist in the installed version, naming it and its replacement where known.
+        CourseError: if an argument does not exist in the installed version, naming it and its replacement where known;
+            or if the arguments don't go together.
     """
     from transformers import TrainingArguments
 
@@ -95,7 +98,8 @@ def training_arguments(output_dir: str | os.PathLike[str], **overrides: Any) -> 
         dataloader_pin_memory=choose_device() == "cuda",
         seed=0,
     )
-    arguments.update(overrides)
+    # A setting from an array or a table would stop the run at its first checkpoint, which is written as JSON.
+    arguments.update({name: to_plain(value) for name, value in overrides.items()})
     renamed = {
         "evaluation_strategy": "eval_strategy",
         "group_by_length": 'train_sampling_strategy="group_by_length"',
@@ -107,11 +111,14 @@ def training_arguments(output_dir: str | os.PathLike[str], **overrides: Any) -> 
         if name not in TrainingArguments.__dataclass_fields__:
             remedy = f"It is now {renamed[name]}." if name in renamed else "See the documentation of TrainingArguments."
             raise CourseError(f"TrainingArguments has no argument {name!r} in the installed transformers. {remedy}")
-    return TrainingArguments(output_dir=str(output_dir), **arguments)
+    try:
+        return TrainingArguments(output_dir=str(output_dir), **arguments)
+    except (TypeError, ValueError) as error:
+        raise CourseError(f"These settings don't go together: {error}. Change one that it names.") from error
 
 
 def build_trainer(
-    model: PreTrainedModel,
+    model: PreTrainedModel | None,
     args: TrainingArguments,
     *,
     trainer_class: type[Trainer] | None = None,
@@ -126,12 +133,12 @@ def build_trainer(
     - `evaluate` and `predict` go through the rows as they stand. With ``train_sampling_strategy="group_by_length"``
       the Trainer sorts them by length as it does in training, and returns the predictions in that order, so that they
       belong to other rows than one thinks.
-    - BERT's and DistilBERT's classification heads accept ``num_items_in_batch`` and ignore it (transformers issue
-      47688), so that accumulating over two batches doubles the loss and the gradient. Setting ``accepts_loss_kwargs``
-      to False makes the Trainer divide by the number of accumulated batches itself.
+    - Classification heads accept ``num_items_in_batch`` and ignore it (transformers issue 47688), so that accumulating
+      over two batches doubles the loss and the gradient. Unless the model's loss uses that number, the Trainer is told
+      to divide by the number of accumulated batches itself. The model is not changed.
 
     Args:
-        model: any transformers model.
+        model: any transformers model; None where `model_init` makes it.
         args: ``TrainingArguments``, for example from `training_arguments`.
         trainer_class: ``Trainer`` or a class derived from it; None stands for ``Trainer``.
         tensorboard_dir: folder to write TensorBoard logs to; None writes none.
@@ -140,29 +147,65 @@ def build_trainer(
 
     Returns:
         An object of the `trainer_class`, ready for ``train()``.
+
+    Raises:
+        CourseError: if there is no model, or the tokenizer can't pad a batch.
     """
     from torch.utils.data import SequentialSampler
     from transformers import Trainer
     from transformers.integrations import TensorBoardCallback
 
-    if _ignores_num_items(model):
-        model.accepts_loss_kwargs = False
+    _check_parts(model, trainer_arguments)
     callbacks = list(callbacks or [])
     if tensorboard_dir is not None:
         from torch.utils.tensorboard import SummaryWriter
 
         callbacks.append(TensorBoardCallback(SummaryWriter(str(tensorboard_dir))))
     trainer = (trainer_class or Trainer)(model=model, args=args, callbacks=callbacks, **trainer_arguments)
+    trainer.model_accepts_loss_kwargs &= _divides_by_num_items(trainer)
     trainer._get_eval_sampler = SequentialSampler  # with several processes, too: they gather in this order
     return trainer
 
 
-def _ignores_num_items(model: PreTrainedModel) -> bool:
-    """Say whether the model's head takes ``num_items_in_batch`` and leaves it unused.
+def _check_parts(model: Any, parts: dict[str, Any]) -> None:
+    """Refuse what a Trainer would only stumble over in the middle of its work."""
+    make = parts.get("model_init")
+    if model is None and (make is None or hasattr(make, "parameters") or not callable(make)):
+        raise CourseError(
+            f"There is no model to train: pass a model, or a function that makes one as model_init, not {make!r:.60}."
+        )
+    collator = parts.get("data_collator")
+    tokenizer = parts.get("processing_class") if collator is None else getattr(collator, "tokenizer", None)
+    if getattr(tokenizer, "pad_token", "") is None:
+        raise CourseError(
+            "The tokenizer has no padding token, so no batch can be padded: set tokenizer.pad_token = "
+            "tokenizer.eos_token and model.config.pad_token_id = tokenizer.pad_token_id."
+        )
 
-    The question-answering head ignores it too, but its batches have no `labels`, so the Trainer doesn't count them.
+
+def _divides_by_num_items(trainer: Trainer) -> bool:
+    """Say whether a Trainer's loss is divided by ``num_items_in_batch``; to say no is safe, to say yes wrongly isn't.
+
+    The code of the class tells, and that of the classes that it is derived from. A question-answering head may use the
+    number, but its batches have no `labels`, so the Trainer doesn't count them.
     """
-    return any(head in type(model).__name__ for head in ("ForSequenceClassification", "ForTokenClassification"))
+    import inspect
+
+    model = plain_model(trainer.model)
+    if trainer.args.label_smoothing_factor:
+        return False  # the Trainer takes the mean itself
+    if getattr(model, "accepts_loss_kwargs", False):
+        return True  # its author says so
+    loss = getattr(model, "loss_function", None)
+    if loss is None or "num_items_in_batch" not in inspect.signature(loss).parameters:
+        return False
+    for kind in type(model).__mro__:
+        try:
+            if "forward" in vars(kind) and "self.loss_function(" in inspect.getsource(vars(kind)["forward"]):
+                return True
+        except (OSError, TypeError):
+            continue  # written where its source isn't kept
+    return False
 
 
 def seed_everything(seed: int) -> None:
@@ -171,13 +214,18 @@ def seed_everything(seed: int) -> None:
     The same as ``transformers.set_seed``, without the five seconds that importing its trainer takes.
 
     Args:
-        seed: a number from 0 on.
+        seed: a whole number from 0 on, below 2^32.
+
+    Raises:
+        CourseError: if it is none.
     """
     import random
 
     import numpy as np
     import torch
 
+    check_number(seed, "seed", 0, 2**32 - 1, whole=True)
+    seed = int(seed)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -199,15 +247,17 @@ def padding_efficiency(
         Real tokens divided by processed tokens.
 
     Raises:
-        CourseError: if `lengths` is empty.
+        CourseError: if `lengths` is empty or has no token, or a batch has no example.
     """
     import torch
     from transformers.trainer_pt_utils import get_length_grouped_indices
 
-    lengths = list(lengths)
-    if not lengths:
+    lengths = as_list(lengths, "The lengths")
+    check_number(batch_size, "batch_size", 1, whole=True)
+    if not any(lengths):
         raise CourseError("No lengths were given, so there is no padding to measure: pass the length of each example.")
     if pad_to is not None:
+        check_number(pad_to, "pad_to", 1, whole=True)
         return sum(min(length, pad_to) for length in lengths) / (pad_to * len(lengths))
     generator = torch.Generator().manual_seed(seed)
     if group_by_length:

@@ -8,7 +8,7 @@ __all__ = ['KEEP_BEST', 'RECOMMENDED', 'recommended_arguments', 'model_maker', '
 import numpy as np
 import pandas as pd
 
-from . import train
+from . import inputs, train
 from .classification import compute_metrics, load_classifier
 from .errors import CourseError
 from .logs import read_scalars, tensorboard_button, trials_table
@@ -49,19 +49,18 @@ def recommended_arguments(output_dir, **overrides):
     return train.training_arguments(output_dir, **{**RECOMMENDED, **overrides})
 
 # %% ../nbs/08_hyperparameters.ipynb #434c9b5a
-def model_maker(model_name, revision=None, model_config=None):
+def model_maker(model_name, revision=None, model_config=None, labels=None):
     """Return a function that loads the pretrained classifier anew, for the Trainer's model_init.
 
     Args:
         model_name: an asset, a folder or a name on the hub.
         revision: pinned revision on the hub.
         model_config: dictionary of the model's settings to change; None changes none.
+        labels: names of the classes, in order; None keeps those that the model was saved with.
     """
 
     def model_init(trial=None):
-        model = load_classifier(model_name, revision=revision, **(model_config or {}))
-        model.accepts_loss_kwargs = False  # see train.build_trainer
-        return model
+        return load_classifier(model_name, labels, revision, new_head=True, **(model_config or {}))
 
     return model_init
 
@@ -79,24 +78,23 @@ def learning_rate_range_test(
         lowest: learning rate of the first step.
         highest: learning rate of the last step.
         num_steps: how many steps, at least two.
-        **training: arguments of ``TrainingArguments``.
+        **training: arguments of ``TrainingArguments``, but for the number of steps and the logging.
 
     Returns:
         A DataFrame with learning_rate, loss and smoothed, one row a step.
 
     Raises:
-        CourseError: if the learning rate can't grow in this way.
+        CourseError: if the learning rate can't grow in this way, or the data aren't tokenised.
     """
     import torch
 
-    if not 0 < lowest < highest or num_steps < 2:
-        why = "give a lowest above 0, a higher highest, and at least two steps."
-        raise CourseError(f"The learning rate can't grow from {lowest} to {highest} in {num_steps} steps: {why}")
+    inputs.check_rates(lowest, highest, num_steps)
+    inputs.check_tokenised(train_dataset, "The training data")
     rates = np.geomspace(lowest, highest, num_steps)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lowest)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rates[min(step, num_steps - 1)] / lowest)
     logging = dict(max_steps=num_steps, logging_steps=1, logging_nan_inf_filter=False)
-    args = train.training_arguments(output_dir, **logging, **training)
+    args = train.training_arguments(output_dir, **{**training, **logging})
     data = dict(processing_class=tokenizer, train_dataset=train_dataset)
     trainer = train.build_trainer(model, args, **data, optimizers=(optimizer, scheduler))
     trainer.train()
@@ -109,8 +107,14 @@ def suggest_learning_rate(curve):
 
     Args:
         curve: DataFrame that `learning_rate_range_test` returned.
+
+    Raises:
+        CourseError: if it has no loss that is a number.
     """
-    return float(curve["learning_rate"][curve["smoothed"].idxmin()]) / 10
+    if not np.isfinite(curve["smoothed"]).any():
+        raise CourseError("No step had a loss that is a number: start with a lower learning rate, and check the data.")
+    finite = curve[np.isfinite(curve["smoothed"])]
+    return float(finite["learning_rate"][finite["smoothed"].idxmin()]) / 10
 
 # %% ../nbs/08_hyperparameters.ipynb #ad48ff99
 def search_space(trial):
@@ -149,9 +153,13 @@ def search(
 
     Returns:
         The best settings, a dictionary, and all trials, a DataFrame as `logs.trials_table` makes it.
+
+    Raises:
+        CourseError: if the data aren't tokenised, or there is no trial to make.
     """
     import optuna
 
+    inputs.check_search(train_dataset, eval_dataset, num_trials)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     args = train.training_arguments(output_dir, seed=seed, **{"eval_strategy": "steps", "eval_steps": 0.25, **training})
     data = dict(processing_class=tokenizer, train_dataset=train_dataset, eval_dataset=eval_dataset)

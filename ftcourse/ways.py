@@ -9,7 +9,7 @@ from .errors import CourseError
 if TYPE_CHECKING:
     from torch import nn
 
-HEADS = ("classifier", "pre_classifier")  # the names of new heads; they are trained whole
+HEADS = ("classifier", "pre_classifier", "score")  # usual names of heads, which are trained whole
 WAYS = ("full fine-tuning", "feature extraction", "LoRA", "QLoRA")
 
 
@@ -41,6 +41,7 @@ def adapted_classifier(model_name: str, way: str, r: int = 8, revision: str | No
         CourseError: if there is no such way, or it trains no classifier, as feature extraction.
     """
     from peft import LoraConfig, TaskType, get_peft_model
+    from torch import nn
 
     from . import lora
     from .classification import load_classifier
@@ -57,6 +58,12 @@ def adapted_classifier(model_name: str, way: str, r: int = 8, revision: str | No
     if way == "full fine-tuning":
         return model
     model = lora.prepare(model) if quantization else model
-    targets = sorted(name for name in linear_names(model) if name not in HEADS)
-    adapters = LoraConfig(task_type=TaskType.SEQ_CLS, r=r, lora_alpha=2 * r, target_modules=targets)
+    body = model.base_model_prefix
+    targets = sorted(
+        f"{body}.{name}" for name, layer in model.base_model.named_modules() if isinstance(layer, nn.Linear)
+    )
+    heads = [name for name, part in model.named_children() if name != body and any(True for _ in part.parameters())]
+    adapters = LoraConfig(
+        task_type=TaskType.SEQ_CLS, r=r, lora_alpha=2 * r, target_modules=targets, modules_to_save=heads
+    )
     return get_peft_model(model, adapters)

@@ -8,11 +8,14 @@ import torch
 from scipy import special, stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, f1_score
+from torch import nn
 from transformers import (
     BertConfig,
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
 )
@@ -130,6 +133,58 @@ def test_heads_without_logits_are_refused():
         evaluation.evaluate_model(BertForQuestionAnswering(BertConfig(**TINY)), batches(1))
 
 
+class Speaker(GPT2LMHeadModel):
+    """A subclass with a name of its own."""
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda model: model, nn.DataParallel, lambda model: torch.compile(model, backend="eager")]
+)
+@pytest.mark.parametrize("kind", [GPT2LMHeadModel, Speaker])
+def test_a_language_model_is_known_whatever_its_class_is_called(kind, wrap):
+    model = kind(GPT2Config(vocab_size=50, n_positions=16, n_embd=16, n_layer=1, n_head=2, eos_token_id=2))
+    ids = torch.randint(3, 50, (2, 12))
+    found = evaluation.evaluate_model(wrap(model), [{"input_ids": ids, "labels": ids}])
+    assert found.labels.tolist() == ids[:, 1:].flatten().tolist()
+
+
+def test_each_part_of_a_model_is_left_in_its_own_mode():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(), nn.Linear(2, 2)).train()
+    net[1].eval()
+    net[0].requires_grad_(False)
+    before = [part.training for part in net.modules()], [weights.requires_grad for weights in net.parameters()]
+    evaluation.evaluate_model(net, [(torch.randn(4, 2), torch.tensor([0, 1, 0, 1]))])
+    assert before == (
+        [part.training for part in net.modules()],
+        [weights.requires_grad for weights in net.parameters()],
+    )
+
+
+def test_arrays_and_lists_are_taken_in_a_batch():
+    batches = [(np.ones((2, 2), np.float32), [0, 1]), (torch.ones(1, 2), np.array([1]))]
+    found = evaluation.evaluate_model(nn.Linear(2, 2), batches)
+    assert found.labels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "message"),
+    [
+        (torch.ones(2, 2), [0, 2], "A label is 2, and the model knows the classes 0 to 1"),
+        (torch.ones(2, 2), [0, -1], "A label is -1"),
+        (torch.ones(2, 2), [-100, -100], "no batch with an answer"),
+        (torch.full((2, 2), float("nan")), [0, 1], "no number"),
+        (["a", "b"], [0, 1], "inputs of a batch are no numbers"),
+        (torch.ones(2, 2), ["a", "b"], "labels of a batch are no numbers"),
+        (torch.ones(2, 2), [[0.5, 0.5], [0.1, 0.9]], "no class to choose"),
+    ],
+)
+def test_what_cannot_be_judged_is_named(inputs, labels, message):
+    with pytest.raises(CourseError, match=message):
+        evaluation.evaluate_model(nn.Linear(2, 2), [(inputs, labels)])
+    with pytest.raises(CourseError, match="pass a PyTorch model"):
+        evaluation.evaluate_model(lambda columns: columns, [(inputs, labels)])
+
+
 # --- Intervals -------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +238,27 @@ def test_interval_of_nothing_is_refused():
     with pytest.raises(CourseError, match="3 rows and 2 groups"):
         evaluation.bootstrap_interval(len, 3, groups=["a", "b"])
 
+    values = np.arange(10.0)
+
+    def mean(rows):
+        return values[rows].mean()
+
+    for options, message in (
+        (dict(groups=["a"] * 10), "1 different groups"),
+        (dict(groups=["a", None] * 5), "Row 1 has no group"),
+        (dict(groups=[0.0, np.nan] * 5), "Row 1 has no group"),
+        (dict(level=95), "level is 95"),
+        (dict(num_resamples=0), "num_resamples is 0"),
+    ):
+        with pytest.raises(CourseError, match=message):
+            evaluation.bootstrap_interval(mean, 10, **options)
+    with pytest.raises(CourseError, match="no number in .* draws"):
+        evaluation.bootstrap_interval(lambda rows: np.nan if len(set(rows)) < 5 else mean(rows), 10)
+    with pytest.raises(CourseError, match="single number"):
+        evaluation.bootstrap_interval(lambda rows: values[rows], 10)
+    with pytest.raises(CourseError, match="give their number"):
+        evaluation.bootstrap_interval(mean, values)
+
 
 # --- Two models ------------------------------------------------------------------------------------------------------
 
@@ -207,6 +283,9 @@ def test_mcnemar_is_near_its_chi_squared_form():
 def test_models_are_compared_on_the_same_items():
     with pytest.raises(CourseError, match="Model A has 1 answers and model B 2"):
         evaluation.compare_models([True], [True, False])
+    with pytest.raises(CourseError, match="answers of A is 0.9: give true or false"):
+        evaluation.compare_models([0.9, 0.2], [True, False])
+    assert evaluation.compare_models([1, 0], torch.tensor([True, True]))["only_b"] == 1
 
 
 # --- Calibration -----------------------------------------------------------------------------------------------------
@@ -319,3 +398,49 @@ def test_thresholds_are_the_best_of_all_that_can_be_tried():
         assert scores[threshold] == pytest.approx(max(scores.values()))
     with pytest.raises(CourseError, match="label 2"):
         evaluation.class_thresholds(probabilities[labels != 2], labels[labels != 2])
+
+
+@pytest.mark.parametrize(
+    "measure", [evaluation.reliability, evaluation.expected_calibration_error, evaluation.class_thresholds]
+)
+def test_logits_are_no_probabilities_and_labels_fit(measure):
+    for probabilities, labels, message in (
+        ([[2.0, -1.0]], [0], "softmax"),
+        ([[0.5, np.nan]], [0], "not a number"),
+        ([[0.5, 0.5]], [0.0], "Label 0 is 0.0"),
+        ([[0.5, 0.5]], [2], "labels are from 0 to 1"),
+        ([[0.5, 0.5]], [0, 1], "2 labels for 1 examples"),
+        ([0.5, 0.5], [0, 1], "shape"),
+        ([], [], "shape"),
+    ):
+        with pytest.raises(CourseError, match=message):
+            measure(probabilities, labels)
+
+
+def test_tensors_and_tables_are_taken():
+    logits, labels = draw(50, 2)
+    expected = evaluation.fit_temperature(logits, labels)
+    assert evaluation.fit_temperature(torch.tensor(logits, requires_grad=True), labels.tolist()) == pytest.approx(
+        expected
+    )
+    for wrong, message in ((special.softmax(logits, axis=1), "are probabilities"), (logits * np.inf, "infinite|not a")):
+        with pytest.raises(CourseError, match=message):
+            evaluation.fit_temperature(wrong, labels)
+
+
+def test_costs_and_slices_that_do_not_fit_are_named():
+    costs = [[0, 4], [1, 0]]
+    for call, message in (
+        (lambda: evaluation.decide([[3.0, -1.0]], costs), "softmax"),
+        (lambda: evaluation.decide([[0.2, 0.3, 0.5]], costs), "2 rows for 3 classes"),
+        (lambda: evaluation.decide([[0.5, 0.5]], [[0, np.nan], [1, 0]]), "not a number"),
+        (lambda: evaluation.mean_cost([0, -1], [0, 1], costs), "Label 1 is -1"),
+        (lambda: evaluation.mean_cost([], [], costs), "at least 1"),
+        (lambda: evaluation.mean_cost([0], [0, 1], costs), "1 labels for 2 examples"),
+        (lambda: evaluation.score_slices([True, False], {"first": [0, 5]}), "Item 1 of the slice first is 5"),
+        (lambda: evaluation.score_slices([True, False], {"first": [True]}), "1 items where 2"),
+        (lambda: evaluation.score_slices([True], [[True]]), "dictionary from a name"),
+    ):
+        with pytest.raises(CourseError, match=message):
+            call()
+    assert evaluation.mean_cost(np.array([0, 1]), [1, 1], costs) == 0.5

@@ -1,5 +1,6 @@
 """The dial: one table, three profiles, and names that explain themselves when they are wrong."""
 
+import copy
 import re
 from pathlib import Path
 
@@ -68,3 +69,12 @@ def test_local_uses_known_assets_or_data_of_the_package(lesson):
     packaged = {path.stem for path in (Path(profiles.__file__).parent / "data").glob("*")}
     assert {settings.model, data} - packaged <= set(profiles.LESSONS[lesson]["assets"]) <= set(assets.ASSETS)
     assert settings.model in assets.ASSETS
+
+
+def test_a_setting_that_is_changed_stays_as_it_is_elsewhere():
+    for lesson in profiles.LESSONS:
+        before = copy.deepcopy(vars(profiles.load_profile(lesson, "smoke")))
+        for value in vars(profiles.load_profile(lesson, "local")).values():
+            if isinstance(value, dict):
+                value.clear()
+        assert vars(profiles.load_profile(lesson, "smoke")) == before

@@ -363,6 +363,100 @@ def test_labels_must_fit_the_probabilities(labels):
         quality.find_label_errors(labels, np.full((2, 2), 0.5))
 
 
+def test_a_class_of_one_group_is_named_and_so_are_missing_groups():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(30, 4)), np.array([0, 1] * 10 + [2] * 10)
+    groups = [f"group {row % 5}" for row in range(20)] + ["alone"] * 10
+    with pytest.raises(CourseError, match=r"class 2 \(1 group\) fall into one fold"):
+        quality.out_of_fold(features, labels, groups)
+    spread = [f"group {row % 6}" for row in range(30)]
+    expected = quality.out_of_fold(features, labels, spread)
+    assert expected.shape == (30, 3) and (expected > 0).all()
+    for same in (np.array(spread), pd.Series(spread), iter(spread)):
+        np.testing.assert_allclose(quality.out_of_fold(features.tolist(), pd.Series(labels), same), expected)
+    for wrong, message in ((spread[:9], "30 rows and 9 groups"), ([None, *spread[1:]], "Row 0 has no group")):
+        with pytest.raises(CourseError, match=message):
+            quality.out_of_fold(features, labels, wrong)
+    with pytest.raises(CourseError, match="3 different groups, and at least 5"):
+        quality.out_of_fold(features, labels, [row % 3 for row in range(30)])
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "message"),
+    [
+        (np.zeros((20, 2)), [1, 2] * 10, r"1, 2, with a gap.*np.unique"),
+        (np.zeros((20, 2)), [0.0, 1.0] * 10, "Label 0 is 0.0"),
+        (np.zeros((20, 2)), ["a", "b"] * 10, "Label 0 is 'a'"),
+        (np.full((20, 2), np.nan), [0, 1] * 10, "Row 0 of the features is not a number"),
+        (np.zeros(20), [0, 1] * 10, "shape"),
+        (np.zeros((19, 2)), [0, 1] * 10, "19 rows of features and 20 labels"),
+    ],
+)
+def test_features_and_labels_that_cannot_be_learnt_from(features, labels, message):
+    with pytest.raises(CourseError, match=message):
+        quality.out_of_fold(features, labels)
+
+
+def test_label_errors_are_found_by_probabilities_only():
+    probabilities = [[0.9, 0.1], [0.2, 0.8]] * 10
+    labels = [0, 1] * 9 + [1, 1]
+    expected = quality.find_label_errors(np.array(labels), np.array(probabilities), surest=1)
+    assert expected["row"].tolist() == [18]
+    assert quality.find_label_errors(pd.Series(labels), pd.DataFrame(probabilities), surest=1).equals(expected)
+    for wrong, message in (
+        (dict(probabilities=[[3.0, -1.0]] * 20), "softmax"),
+        (dict(probabilities=[[np.nan, 1]] * 20), "not a number"),
+        (dict(labels=[float(label) for label in labels]), "Label 0 is 0.0"),
+        (dict(labels=["a"] * 20), "Label 0 is 'a'"),
+        (dict(surest=50), "surest is 50"),
+    ):
+        with pytest.raises(CourseError, match=message):
+            quality.find_label_errors(**{"labels": labels, "probabilities": probabilities, **wrong})
+
+
+def test_known_labels_may_come_from_anywhere():
+    from datasets import ClassLabel
+
+    data = [{"input": "A film to see", "output": "fresh"}, {"input": "A film to miss", "output": "rotten"}]
+    names = ["fresh", "rotten"]
+    for labels in (np.array(names), pd.Series(names), iter(names), ClassLabel(names=names), [*names, "fresh"]):
+        assert quality.validate_training_data(data, labels) == []
+    numbers = [{**item, "output": number} for number, item in enumerate(data)]
+    for labels in (np.arange(2), (label for label in (0, 1))):
+        assert quality.validate_training_data(numbers, labels) == []
+        assert quality.clean_data(numbers, labels=np.arange(2)).removed == []
+    with pytest.raises(CourseError, match="not a list"):
+        quality.validate_training_data(data, "fresh")
+
+
+def test_what_a_table_leaves_empty_is_missing():
+    for nothing in (np.nan, float("nan"), pd.NA, pd.NaT):
+        assert kinds(data_checks.check_item({"input": nothing, "output": "fresh"})) == ["missing"]
+
+
+def test_kinds_to_drop_may_be_one_or_come_from_a_generator():
+    data = [GOOD, {**GOOD, "output": "rotten"}]
+    for drop in ("conflict", (kind for kind in ["conflict"]), np.array(["conflict"])):
+        assert kinds(quality.clean_data(data, drop).removed) == ["conflict"]
+
+
+def test_texts_of_any_script_are_compared_and_any_list_is_taken():
+    texts = ["🙂🙂🙂", "🎉🎉🎉", "मैं घर जाता हूँ", "मा घोर जीते हैं", "I like C++", "I like C"]
+    assert quality.find_near_duplicates(texts, threshold=0.9).empty
+    for same in (np.array(texts), pd.Series(texts, index=range(9, 3, -1)), iter(texts)):
+        pairs = quality.find_near_duplicates(same, pd.Series(["i like c++!"], index=[7]), threshold=0.9)
+        assert list(zip(pairs["first"], pairs["second"], strict=True)) == [(4, 0)]
+    for wrong, message in (
+        (dict(texts="one text"), "not a list"),
+        (dict(texts=texts, others="one text"), "not a list"),
+        (dict(texts=texts, threshold=70), "threshold is 70"),
+        (dict(texts=texts, num_perm=1), "num_perm is 1"),
+    ):
+        with pytest.raises(CourseError, match=message):
+            quality.find_near_duplicates(**wrong)
+    assert quality.similarity(set(), set()) == 1
+
+
 def test_names_that_moved_are_still_found_in_the_lesson():
     for module in (data_checks, planting):
         for name in ("Issue", "REMEDIES", "UNUSABLE", "check_item", "encoding_damage", "normalise", "alter",

@@ -2,9 +2,12 @@
 
 import json
 import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 from ftcourse import files, records
@@ -92,3 +95,56 @@ def test_tables_and_phrases_come_from_records(tmp_path):
     assert "84.0 %" in table and "86.0 %" in table and "1,200" in table
     assert len(set(line.count("|") for line in table.splitlines())) == 1
     assert records.percent(records.as_frame(loaded)["accuracy"]) == "85.0 % (2 seeds, too few to say)"
+
+
+def test_numbers_of_any_library_are_written_as_plain_ones(tmp_path):
+    metrics = {"accuracy": np.float32(0.5), "curve": np.arange(3), "loss": torch.tensor(0.25), "n": pd.Series([1, 2])}
+    settings = {"seed": np.int64(0), "folder": Path("data") / "mine", 3: (np.bool_(True), {"b"}), "steps": iter([1])}
+    path = records.write_record("study", "a", metrics=metrics, settings=settings, folder=tmp_path)
+    record = json.loads(path.read_text())
+    assert record["metrics"] == {"accuracy": 0.5, "curve": [0, 1, 2], "loss": 0.25, "n": [1, 2]}
+    assert record["settings"]["3"] == [True, ["b"]] and record["settings"]["steps"] == [1]
+    assert record["settings"]["seed"] == 0 and "left_out" not in record
+
+
+def test_what_json_cannot_hold_is_said_and_nothing_else_is_lost(tmp_path):
+    metrics = {"loss": float("nan"), "accuracy": 0.5, "curve": [1.0, np.inf], "model": object()}
+    with pytest.warns(UserWarning, match=r"metrics.loss \(nan\), metrics.curve\[1\] \(inf\), metrics.model"):
+        path = records.write_record("study", "a", metrics=metrics, settings={}, folder=tmp_path)
+    record = json.loads(path.read_text(), parse_constant=lambda constant: pytest.fail(constant))
+    assert record["metrics"] == {"loss": None, "accuracy": 0.5, "curve": [1.0, None], "model": None}
+    assert record["left_out"]["metrics.model"] == "of type object"
+    assert "| – |" in records.render_study(records.load_records("study", tmp_path), "loss")
+    with pytest.raises(CourseError, match="Run 0 has nan"):
+        records.percent(records.as_frame(records.load_records("study", tmp_path))["loss"])
+
+
+RUNS = "lr/1e-4|..|.|.hidden|ein Lauf, größer: 🙂|a\\b|50 %|nl\n|end. ".split("|") + ["x" * 500, "x" * 501]
+
+
+def test_any_name_comes_back(tmp_path):
+    for run in RUNS:
+        assert not records.is_done(run, run, tmp_path)
+        path = records.write_record(run, run, metrics={}, settings={}, folder=tmp_path)
+        assert records.is_done(run, run, tmp_path) and tmp_path in path.parents
+        records.write_record("together", run, metrics={}, settings={}, folder=tmp_path)
+        assert [record["run"] for record in records.load_records(run, tmp_path)] == [run]
+    assert sorted(record["run"] for record in records.load_records("together", tmp_path)) == sorted(RUNS)
+    assert records.record_path("study", "all-seed-0.5", tmp_path).name == "all-seed-0.5.json"
+
+
+def test_a_file_that_is_no_record_is_named(tmp_path):
+    for content in (b"[]", b'{"a": 1}', b"\xff"):
+        write(tmp_path, "a", 0.5).write_bytes(content)
+        with pytest.raises(CourseError, match="a.json"):
+            records.load_records("study", tmp_path)
+
+
+def test_intervals_take_any_list_of_numbers():
+    for values in (iter([0.84, 0.85, 0.87]), np.array([0.84, 0.85, 0.87]), torch.tensor([0.84, 0.85, 0.87]).double()):
+        assert records.percent(values) == "85.3 % ± 3.8 (3 seeds)"
+    for values, message in (([0.5, None], "Run 1 has None"), ([0.5, np.inf], "Run 1 has inf"), (0.5, "not a list")):
+        with pytest.raises(CourseError, match=message):
+            records.interval(values)
+    with pytest.raises(CourseError, match="level is 95"):
+        records.interval([0.5, 0.6], level=95)

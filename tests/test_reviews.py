@@ -38,6 +38,11 @@ def test_split_is_the_same_every_time_and_whole_groups():
         (["a", "b"], [0, 2], "Row 1 .* label 2; labels are 0 to 1"),
         (["a", "b"], [0, -1], "Row 1 .* label -1"),
         (["a", "b"], [0, None], "Row 1 .* label None"),
+        (["a", "b"], [0.0, 1.0], r"Row 0 .* label 0.0: .* int\(label\)"),
+        (["a", "b"], [False, True], "Row 0 .* label False"),
+        (["a", "b"], ["ham", "spam"], "Row 0 .* label 'ham': map names"),
+        ("ab", [0, 1], "not a list"),
+        (["a", "b"], [0], "2 texts and 1 labels"),
     ],
 )
 def test_bad_examples_are_named(texts, labels, message):
@@ -47,6 +52,40 @@ def test_bad_examples_are_named(texts, labels, message):
 
 def test_good_examples_pass():
     assert reviews.check_examples(["a", "b", "c"], [0, 1, 2], num_labels=3) == 3
+
+
+@pytest.mark.parametrize(
+    ("films", "options", "message"),
+    [
+        (["x"] * 5, {}, "1 different groups, and at least 3"),
+        (["x", "y", "z", None, "w"], {}, "Row 3 has no group"),
+        (list("abcde"), dict(validation_size=0.5, test_size=0.5), "nothing to train on"),
+        (list("abc"), dict(validation_size=0.1, test_size=0.8), "can't be split"),
+        (list("abcde"), dict(test_size=0), "test_size is 0"),
+    ],
+)
+def test_groups_that_cannot_be_split_are_refused(films, options, message):
+    with pytest.raises(CourseError, match=message):
+        split_by_group(Dataset.from_dict({"film": films}), "film", **options)
+    with pytest.raises(CourseError, match="no column movie"):
+        split_by_group(Dataset.from_dict({"film": films}), "movie")
+
+
+def test_take_takes_what_it_is_told():
+    data = Dataset.from_dict({"text": list("abc")})
+    assert [len(splits.take(data, count)) for count in (None, 0, 2, np.int64(2), 9)] == [3, 0, 2, 2, 3]
+    for count in (-1, 0.5):
+        with pytest.raises(CourseError, match="count is"):
+            splits.take(data, count)
+
+
+def test_what_is_no_data_set_is_refused():
+    from datasets import DatasetDict
+
+    for data in ({"text": ["a"]}, DatasetDict(train=Dataset.from_dict({"text": ["a"]}))):
+        with pytest.raises(CourseError, match="not a datasets.Dataset"):
+            require_columns(data, ["text"])
+    assert require_columns(Dataset.from_dict({"text": ["a"]}), "text").num_rows == 1
 
 
 def test_missing_column_names_what_is_there():

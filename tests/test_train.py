@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tiny_text
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
@@ -11,6 +12,7 @@ from transformers import (
     BertForSequenceClassification,
     BertForTokenClassification,
     BertModel,
+    DataCollatorWithPadding,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     LlamaConfig,
@@ -192,6 +194,63 @@ def test_a_stream_without_a_length_is_read_as_it_comes(tmp_path):
     assert np.allclose(trainer.predict(Stream()).predictions, trainer.predict(rows).predictions, atol=1e-6)
 
 
+class Spam(BertForSequenceClassification):
+    """A subclass with a name of its own."""
+
+
+def adapted():
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(bert(Spam), LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query"]))
+
+
+@pytest.mark.parametrize("make", [lambda: bert(Spam), adapted, lambda: torch.compile(bert(), backend="eager")])
+def test_any_classifiers_loss_is_counted_once(make, tmp_path):
+    once, twice = (losses(make, tmp_path, accumulation) for accumulation in (1, 2))
+    assert once == pytest.approx(twice, rel=1e-3)
+
+
+def test_a_loss_is_counted_once_where_the_trainer_makes_the_model(tmp_path):
+    def build(model, args, **parts):
+        return train.build_trainer(None, args, model_init=lambda: model, **parts)
+
+    once, twice = (losses(bert, tmp_path, accumulation, build) for accumulation in (1, 2))
+    assert once == pytest.approx(twice, rel=1e-3)
+
+
+@pytest.mark.parametrize(("smoothing", "uses"), [(0.0, True), (0.1, False)])
+def test_a_language_model_divides_by_its_tokens_itself(smoothing, uses, tmp_path):
+    args = train.training_arguments(tmp_path, label_smoothing_factor=smoothing)
+    model = llama()
+    assert train.build_trainer(model, args).model_accepts_loss_kwargs == uses
+    assert not hasattr(model, "accepts_loss_kwargs")  # the model is left as it was
+
+
+def test_a_trainer_without_a_model_or_padding_is_refused(tmp_path):
+    args = train.training_arguments(tmp_path)
+    for init in (None, "bert", bert()):
+        with pytest.raises(CourseError, match="no model to train"):
+            train.build_trainer(None, args, model_init=init)
+    tokens = tiny_text.tokenizer(pad_token=None)
+    for parts in (dict(processing_class=tokens), dict(data_collator=DataCollatorWithPadding(tokens))):
+        with pytest.raises(CourseError, match="tokenizer.pad_token = tokenizer.eos_token"):
+            train.build_trainer(bert(), args, **parts)
+
+
+def test_settings_from_arrays_are_plain_and_contradictions_told(tmp_path):
+    args = train.training_arguments(tmp_path, learning_rate=np.float32(0.5), max_steps=np.int64(3))
+    assert (type(args.learning_rate), type(args.max_steps)) == (float, int)
+    with pytest.raises(CourseError, match="don't go together"):
+        train.training_arguments(tmp_path, load_best_model_at_end=True, eval_strategy="epoch", save_strategy="steps")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "1", None])
+def test_seeds_are_whole_numbers(seed):
+    train.seed_everything(np.int64(3))
+    with pytest.raises(CourseError, match="seed is"):
+        train.seed_everything(seed)
+
+
 def test_a_new_head_is_no_news_but_a_missing_body_is(tmp_path, caplog, monkeypatch):
     import logging
 
@@ -264,3 +323,7 @@ def test_padding_efficiency_by_hand():
     assert train.padding_efficiency(mixed, 10) > 0.9 > train.padding_efficiency(mixed, 10, group_by_length=False)
     with pytest.raises(CourseError, match="No lengths"):
         train.padding_efficiency([], 2)
+    assert train.padding_efficiency(np.array([2, 4]), np.int64(2)) == pytest.approx(6 / 8)
+    for lengths, size, message in (([0, 0], 2, "No lengths"), ([2], 0, "batch_size is 0")):
+        with pytest.raises(CourseError, match=message):
+            train.padding_efficiency(lengths, size)

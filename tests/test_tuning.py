@@ -5,6 +5,7 @@ import importlib
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_text
 import torch
 from datasets import Dataset
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, EarlyStoppingCallback
@@ -88,10 +89,12 @@ def test_early_stopping_stops_and_loads_the_best(tmp_path, rows, tokenizer):
     assert trainer.evaluate()["eval_loss"] == pytest.approx(min(losses), rel=1e-3)
 
 
-def test_model_maker_gives_a_fresh_model_that_is_safe_to_accumulate():
+def test_model_maker_gives_a_fresh_model_with_any_classes(tmp_path):
     maker = tuning.model_maker("all-minilm-l6-v2", model_config={"hidden_dropout_prob": 0.0})
     first, second = maker(), maker()
-    assert first is not second and first.config.hidden_dropout_prob == 0.0 and first.accepts_loss_kwargs is False
+    assert first is not second and first.config.hidden_dropout_prob == 0.0
+    three = tuning.model_maker(tiny_text.save_body(tmp_path), labels=["a", "b", "c"])()
+    assert list(three.config.id2label.values()) == ["a", "b", "c"]
 
 
 # --- Range test ------------------------------------------------------------------------------------------------------
@@ -120,7 +123,29 @@ def test_suggestion_lies_below_the_cliff():
     assert tuning.suggest_learning_rate(curve) == pytest.approx(rates[29] / 10)
 
 
-@pytest.mark.parametrize("ends", [(0, 1e-2, 10), (1e-2, 1e-3, 10), (1e-5, 1e-2, 1)])
+def test_a_curve_may_end_in_nothing_but_not_be_nothing():
+    curve = pd.DataFrame({"learning_rate": [1e-4, 1e-3, 1e-2], "smoothed": [0.7, 0.5, np.nan]}, index=[5, 5, 5])
+    assert tuning.suggest_learning_rate(curve.assign(loss=0.0)) == pytest.approx(1e-4)
+    with pytest.raises(CourseError, match="No step had a loss"):
+        tuning.suggest_learning_rate(curve.assign(smoothed=[np.nan, np.inf, np.nan]))
+
+
+def test_data_without_tokens_and_searches_without_a_trial_are_refused(rows, tokenizer, tmp_path):
+    texts = Dataset.from_dict({"text": ["a film"], "label": [0]})
+    with pytest.raises(CourseError, match="no column input_ids. It has text, label"):
+        tuning.learning_rate_range_test(tiny(), texts, tokenizer, tmp_path)
+    for wrong, message in (
+        (dict(train_dataset=texts), "training data has no column"),
+        (dict(eval_dataset=rows.select([])), "validation data has no rows"),
+        (dict(num_trials=0), "num_trials is 0"),
+        (dict(model_init="bert"), "no model to train"),
+    ):
+        with pytest.raises(CourseError, match=message):
+            parts = dict(model_init=tiny, train_dataset=rows, eval_dataset=rows, tokenizer=tokenizer)
+            tuning.search(**{**parts, "output_dir": tmp_path, **wrong})
+
+
+@pytest.mark.parametrize("ends", [(0, 1e-2, 10), (1e-2, 1e-3, 10), (1e-5, 1e-2, 1), (1e-5, np.inf, 9), (1e-5, 1, 2.5)])
 def test_rates_that_cannot_grow_are_refused(ends, rows, tokenizer, tmp_path):
     with pytest.raises(CourseError, match="can't grow"):
         tuning.learning_rate_range_test(tiny(), rows, tokenizer, tmp_path, *ends)
