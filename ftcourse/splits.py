@@ -80,6 +80,60 @@ def split_by_group(
     return DatasetDict(train=training, validation=validation, test=test)
 
 
+def split_stratified(
+    dataset: Dataset,
+    group: str | None = None,
+    validation_size: float = 0.1,
+    test_size: float = 0.15,
+    seed: int = 0,
+    label: str = "label",
+) -> DatasetDict:
+    """Split a data set into train, validation and test with the same shares of each label, and no group in two splits.
+
+    A group counts as its commonest label. Where a label has too few groups to be in each split, chance decides.
+
+    Args:
+        dataset: a `datasets.Dataset`.
+        group: name of the column whose values must not be in two splits; None lets each row go where it will.
+        validation_size: share of the groups for validation, between 0 and 1.
+        test_size: share of the groups for the test, between 0 and 1.
+        seed: of the shuffling.
+        label: name of the column with the labels.
+
+    Returns:
+        A `datasets.DatasetDict` with train, validation and test, rows in their order.
+
+    Raises:
+        CourseError: if there are fewer than three groups.
+    """
+    import numpy as np
+    import pandas as pd
+    from datasets import DatasetDict
+    from sklearn.model_selection import train_test_split
+
+    groups = np.arange(len(dataset)) if group is None else pd.factorize(np.asarray(dataset[group][:]))[0]
+    counts = pd.DataFrame({"group": groups, "label": dataset[label][:]}).value_counts(sort=False).reset_index()
+    commonest = counts.sort_values("count", ascending=False, kind="stable").drop_duplicates("group")
+    labels = commonest.set_index("group")["label"].sort_index()
+    if len(labels) < 3:
+        raise CourseError(
+            f"There are {len(labels)} groups, and each of the three splits needs one: give more data, or another "
+            "column for the groups."
+        )
+
+    def split(chosen: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            first, second = train_test_split(chosen, test_size=share, random_state=seed, stratify=labels[chosen])
+        except ValueError:  # a label has one group, or one of the sides is smaller than the number of labels
+            first, second = train_test_split(chosen, test_size=share, random_state=seed)
+        return first, second
+
+    rest, test = split(labels.index.to_numpy(), test_size)
+    training, validation = split(rest, validation_size / (1 - test_size))
+    parts = {"train": training, "validation": validation, "test": test}
+    return DatasetDict({name: dataset.select(np.flatnonzero(np.isin(groups, part))) for name, part in parts.items()})
+
+
 def take(dataset: Dataset, count: int | None) -> Dataset:
     """Return the first rows of a data set.
 

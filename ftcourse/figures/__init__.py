@@ -10,7 +10,7 @@ from .lora import show_memory, show_quantised
 from .losses import live_losses, show_losses
 from .ner import show_alignment, show_errors
 from .qa import show_span_chances, show_thresholds, show_windows
-from .scores import show_confusion, show_groups, show_learning_curve, show_runs, show_scores
+from .scores import confusion_figure, show_confusion, show_groups, show_learning_curve, show_runs, show_scores
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
 from .text import chat_html, entities_html, show_chat, show_entities, show_labels, show_words
 from .transfer import show_images
@@ -28,6 +28,7 @@ __all__ = [
     "VERMILION",
     "YELLOW",
     "chat_html",
+    "confusion_figure",
     "entities_html",
     "live",
     "live_losses",

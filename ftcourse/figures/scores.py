@@ -11,6 +11,7 @@ from .style import BLUE, PALETTE, VERMILION
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.figure import Figure
     from pandas.core.groupby import DataFrameGroupBy
 
 
@@ -113,11 +114,25 @@ def show_confusion(matrix: np.ndarray, labels: Sequence[str]) -> None:
         matrix: counts, shape (classes, classes); a row is a true class, a column an answer.
         labels: names of the classes, in order.
     """
+    style.show(*confusion_figure(matrix, labels))
+
+
+def confusion_figure(matrix: np.ndarray, labels: Sequence[str]) -> tuple[Figure, str]:
+    """Draw a confusion matrix as a heat map with its numbers, for a page without a notebook.
+
+    Args:
+        matrix: counts, shape (classes, classes); a row is a true class, a column an answer.
+        labels: names of the classes, in order.
+
+    Returns:
+        The figure, and its text alternative.
+    """
     import matplotlib.pyplot as plt
     import numpy as np
     import seaborn as sns
 
-    figure, axes = plt.subplots(figsize=(6.5, 5.5))
+    size = max(1, len(labels) / 12)  # so that the numbers of many classes have room
+    figure, axes = plt.subplots(figsize=(6.5 * size, 5.5 * size))
     sns.heatmap(
         matrix, annot=True, fmt="d", cmap="cividis", xticklabels=labels, yticklabels=labels, cbar=False, ax=axes
     )
@@ -127,4 +142,4 @@ def show_confusion(matrix: np.ndarray, labels: Sequence[str]) -> None:
     truth, answer = np.unravel_index(mistakes.argmax(), mistakes.shape)
     worst = f"The commonest mistake: {labels[truth]} taken for {labels[answer]}, {mistakes.max()} times."
     said = f"Most often right: {labels[right.argmax()]}, {right.max():.0%}; least often: {labels[right.argmin()]}, "
-    style.show(figure, f"Confusion matrix. {said}{right.min():.0%}. {worst if mistakes.any() else 'No mistakes.'}")
+    return figure, f"Confusion matrix. {said}{right.min():.0%}. {worst if mistakes.any() else 'No mistakes.'}"

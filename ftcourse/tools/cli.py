@@ -28,6 +28,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+trainings = typer.Typer(
+    help="Train a model on your own data.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(trainings, name="train")
 console = Console()
 
 Lessons = Annotated[list[str] | None, typer.Argument(metavar="LESSON", help="Numbers or names; all if left out.")]
@@ -287,6 +294,121 @@ def _read_seeds(seeds: list[str]) -> dict[str, Any]:
             f"{' '.join(seeds)!r} is not a list of seeds: write whole numbers, for example "
             "`ftcourse study NAME --seeds 0 1 2`."
         ) from error
+
+
+@trainings.command()
+def classification(
+    data: Annotated[
+        str,
+        typer.Option(metavar="DATA", help="A CSV, TSV, JSONL or Parquet file, or a data set on the hub (owner/name)."),
+    ],
+    text_column: Annotated[str, typer.Option(metavar="NAME", help="Column with the texts.")] = "text",
+    label_column: Annotated[str, typer.Option(metavar="NAME", help="Column with the labels, one a text.")] = "label",
+    group_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Rows with the same value here stay in one split: films, customers, authors."
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the model and all that is said of it.")
+    ] = Path("classifier"),
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="An asset, a folder or a model on the hub; by default lesson 3's."),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the training rows; by default 3 to 10, the fewer the more rows."),
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="By default lesson 3's.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows a step.")] = 32,
+    max_length: Annotated[int, typer.Option(min=4, help="Tokens of a text that are read.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Of the splits, the new head and the shuffling.")] = 0,
+    max_rows: Annotated[int | None, typer.Option(min=1, help="Draw so many rows at most, for a quick try.")] = None,
+    validation_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the rows to choose the epoch on.")
+    ] = 0.1,
+    test_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the rows to measure on.")] = 0.2,
+    subset: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a data set on the hub.")] = None,
+    split: Annotated[str, typer.Option(metavar="NAME", help="Split of a data set on the hub.")] = "train",
+    clean: Annotated[
+        bool,
+        typer.Option("--clean", help="Leave out unusable rows, copies, near-copies, contradictions and tiny classes."),
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier training wrote.")] = False,
+) -> None:
+    r"""Train a classifier on a table of texts and labels, and measure it honestly.
+
+    It checks the data, splits them, trains by lesson 3's recipe, chooses the best
+    epoch on validation and measures on the test, beside two baselines. Any number
+    of classes, one a text. DIR has the model, README.md, report.html,
+    predictions.csv and the run's record. Exit codes: 0 if all went well, 2 if
+    something has to be put right first, 130 after Ctrl-C.
+
+    \b
+    [bold]Examples[/bold]
+      ftcourse train classification --data reviews.csv --text-column review --label-column stars
+      ftcourse train classification --data mails.jsonl --group-column customer --output mails --clean
+      ftcourse train classification --data reviews.csv --max-rows 500 --epochs 2 --output try
+      ftcourse train classification --data reviews.csv --resume
+    """
+    given = locals()
+    from .training import Settings, train_classification
+
+    settings = Settings(**{name: given[name] for name in Settings.__dataclass_fields__})
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it says how to go on
+    try:
+        folder = train_classification(settings, output, resume, overwrite, _say)
+    except KeyboardInterrupt as stop:
+        _say(str(stop) or "Stopped.")
+        raise typer.Exit(130) from None
+    _say(f"Report: {folder / 'report.html'}")
+    _say(f"Try it: ftcourse predict {output}")
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder that `ftcourse train` wrote, or a classifier of the hub.")
+    ],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A text on each line; standard input if left out.")
+    ] = None,
+    text_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="FILE is a table (CSV, TSV, JSONL, Parquet), and this its column."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="An object of JSON on each line.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts at once.")] = 32,
+) -> None:
+    r"""Answer texts with a classifier: label, probability and text, with tabs between them.
+
+    There is a line for each line of the input, in order; an empty line has no
+    label. Exit codes: 0 if all went well, 2 if something has to be put right first,
+    130 after Ctrl-C.
+
+    \b
+    [bold]Examples[/bold]
+      ftcourse predict classifier texts.txt
+      ftcourse predict classifier reviews.csv --text-column review --json
+      echo "A joy from start to finish." | ftcourse predict classifier
+    """
+    from .predicting import answer, as_line, load_trained, read_texts
+
+    texts = read_texts(file, text_column)
+    loaded = load_trained(model)
+    if file is None and sys.stdin.isatty():
+        batch_size = 1
+        _say("Write a text and press Enter; Ctrl-D ends.")
+    try:
+        for row in answer(texts, *loaded, batch_size):
+            print(as_line(row, as_json), flush=True)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # whoever reads the answers has enough of them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()

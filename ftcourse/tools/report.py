@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CourseError
 from ..files import write_atomically
 from ..profiles import PROFILES, budget
+from .markup import html_page, html_picture, html_table
 from .runner import skip_slow_grammar
 
 if TYPE_CHECKING:
@@ -47,32 +45,6 @@ _TEMPLATE = """
 {% block footer %}</html>{% endblock %}
 """
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Results of the fine-tuning course</title>
-<style>
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }}
-table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }}
-th, td {{ padding: .3rem .8rem; border-bottom: 1px solid #bbb; text-align: left; vertical-align: top }}
-td.number, th.number {{ text-align: right; font-variant-numeric: tabular-nums }}
-caption {{ text-align: left; font-weight: 600; padding-bottom: .3rem }}
-tbody th {{ white-space: nowrap }}
-img {{ max-width: 100%; height: auto }}
-a {{ color: #00518a }}
-</style>
-</head>
-<body>
-<main>
-<h1>Results of the fine-tuning course</h1>
-{body}
-</main>
-</body>
-</html>
-"""
-
 
 def build_report(output: str | Path) -> Path:
     """Build the report from the executed notebooks and records below `output`.
@@ -103,7 +75,7 @@ def build_report(output: str | Path) -> Path:
                 write_atomically(page, _convert(notebook, page, pages, index).encode())
             parts.append(_profile_section(profile, records))
     parts += [_progress_section(), _records_section()]
-    write_atomically(index, _PAGE.format(body="\n".join(parts)).encode())
+    write_atomically(index, html_page("Results of the fine-tuning course", "\n".join(parts)).encode())
     return index
 
 
@@ -191,7 +163,7 @@ def _profile_section(profile: str, records: list[dict[str, Any]]) -> str:
         link = f'<a href="{profile}/{name}.html">executed notebook {name}</a>'
         rows.append([name, status, f"{record['seconds']:.0f}", f"{record['peak_memory_mb']:,}", link])
     last = max(record["finished"] for record in records)[:16].replace("T", " ")
-    table = _table(
+    table = html_table(
         f"Lessons run at profile {profile}, the last one on {last} UTC",
         ["Lesson", "Status", "Time (s)", "Peak memory (MB)", "Notebook"],
         rows,
@@ -229,14 +201,11 @@ def _bars(values: dict[str, float], unit: str, limits: dict[str, float | None] |
         figure.legend(loc="outside upper right", frameon=False)
     axes.set_xlabel(unit)
     axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg")
     alt = "Bar chart: " + "; ".join(
         f"{name} {value:,.0f} {unit}" + (f" of a budget of {marks[name]:,.0f}" if name in marks else "")
         for name, value in values.items()
     )
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<p><img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alt)}"></p>'
+    return html_picture(figure, alt)
 
 
 def _progress_section() -> str:
@@ -249,7 +218,9 @@ def _progress_section() -> str:
         [html.escape(str(cell)) for cell in row] for row in progress.rows([find_exercise(name) for name in EXERCISES])
     ]
     done = sum(row[2] == "right" for row in rows)
-    table = _table(f"{done} of {len(rows)} steps right", ["Exercise", "Step", "Outcome", "Tries"], rows, numbers=(3,))
+    table = html_table(
+        f"{done} of {len(rows)} steps right", ["Exercise", "Step", "Outcome", "Tries"], rows, numbers=(3,)
+    )
     return f"<h2>Exercises</h2>\n{table}"
 
 
@@ -270,29 +241,9 @@ def _records_section() -> str:
         columns = list(dict.fromkeys(key for row in rows for key in row))
         cells = [[html.escape(_figure(row.get(column, ""))) for column in columns] for row in rows]
         titles = [column.replace("_", " ") for column in columns]
-        parts.append(_table(folder.name.replace("_", " ").capitalize(), titles, cells, range(1, len(columns))))
+        parts.append(html_table(folder.name.replace("_", " ").capitalize(), titles, cells, range(1, len(columns))))
     return "\n".join(["<h2>Run records</h2>", *parts]) if parts else ""
 
 
 def _figure(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """Return an HTML table; the first cell of a row is its heading, `numbers` are the right-aligned columns."""
-    kind = ['class="number"' if i in numbers else "" for i in range(len(columns))]
-    head = "".join(f'<th scope="col" {kind[i]}>{html.escape(column)}</th>' for i, column in enumerate(columns))
-    body = "\n".join(
-        "".join(
-            [
-                f'<tr><th scope="row">{row[0]}</th>',
-                *(f"<td {kind[i]}>{row[i]}</td>" for i in range(1, len(row))),
-                "</tr>",
-            ]
-        )
-        for row in rows
-    )
-    return (
-        f"<table>\n<caption>{html.escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>"
-    )
