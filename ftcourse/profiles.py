@@ -190,8 +190,9 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_eval=64,
             num_test=128,
             num_out_of_domain=16,
-            num_frozen=128,
+            first=dict(num_train=48, num_eval=16, num_test=32),
             num_train_epochs=1,
+            own_epochs=1,
             curve=((64, 2),),
         ),
         "local": dict(
@@ -200,8 +201,9 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_eval=None,
             num_test=None,
             num_out_of_domain=None,
-            num_frozen=4000,
+            first=dict(num_train=1000, num_eval=300, num_test=1000),  # the whole thing first, within 90 seconds
             num_train_epochs=1,
+            own_epochs=10,
             # Training sentences and epochs of the learning curve: every size takes the same number of steps.
             curve=((500, 8), (1000, 4), (2000, 2), (4000, 1)),
         ),
@@ -216,8 +218,9 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_eval=2000,
             num_test=None,
             num_out_of_domain=None,
-            num_frozen=4000,
+            first=dict(num_train=1000, num_eval=300, num_test=1000),
             num_train_epochs=3,
+            own_epochs=10,
             learning_rate=2e-5,
             per_device_train_batch_size=16,
             max_length=512,
@@ -417,25 +420,23 @@ LESSONS: dict[str, dict[str, Any]] = {
         "assets": ("all-minilm-l6-v2", "movie-reviews"),
         "smoke": dict(
             _PRACTICE,
-            num_train=200,
+            num_train=64,
             num_eval=48,
             num_test=96,
-            num_tuned=64,
             num_train_epochs=2,
             study_sizes=dict(train=128, validation=64, test=64),
             study_epochs=1,
         ),
         "local": dict(
             _PRACTICE,
-            num_train=4000,  # that the rival sees
+            num_train=4000,
             num_eval=None,
             num_test=None,
-            num_tuned=600,  # of them for fine-tuning
-            num_train_epochs=8,  # of which the best is kept
+            num_train_epochs=3,  # of which the best is kept
             study_sizes=dict(train=800, validation=1000, test=None),
             study_epochs=2,
         ),
-        "full": dict(_PRACTICE_FULL, num_train=None, num_eval=2000, num_test=None, num_tuned=4000, num_train_epochs=8),
+        "full": dict(_PRACTICE_FULL, num_train=None, num_eval=2000, num_test=None, num_train_epochs=3),
     },
 }
 

@@ -186,8 +186,8 @@ def find_label_errors(labels, probabilities, surest=1 / 3):
         surest: share of cleanlab's suspects to keep, the surest; 1 keeps all.
 
     Returns:
-        A DataFrame with row, label, suggested (the likeliest label) and confidence (the probability of the given
-        label), the surest first.
+        A DataFrame with row, label, suggested (the likeliest label) and label_probability (that of the given label),
+        the surest first.
 
     Raises:
         CourseError: if the labels don't fit the probabilities.
@@ -200,4 +200,4 @@ def find_label_errors(labels, probabilities, surest=1 / 3):
     rows = find_label_issues(labels, probabilities, **options)
     rows = rows[: round(surest * len(rows))]
     table = {"row": rows, "label": labels[rows], "suggested": probabilities[rows].argmax(1)}
-    return pd.DataFrame({**table, "confidence": probabilities[rows, labels[rows]]})
+    return pd.DataFrame({**table, "label_probability": probabilities[rows, labels[rows]]})

@@ -197,9 +197,19 @@ def test_reliability_and_slices_say_their_numbers(shown):
     assert "all 75%: short (10) 80% (49% to 94%)." in shown[1][1] and "none" not in shown[1][1]
 
 
-def test_decision_guide_reads_in_order(shown):
-    figures.show_decisions([("Few\nexamples?", "features"), ("LoRA", None)])
-    assert shown[0][1] == "Decision guide. Few examples? If yes: features. Otherwise: LoRA."
+def test_masked_words_are_shown_twice_and_the_others_once(shown):
+    figures.show_masking(["a", "warm", "film"], [1])
+    ((figure, alt),) = shown
+    drawn = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
+    assert sorted(drawn) == ["[MASK]", "a", "film", "it must say", "it sees", "warm"]
+    assert alt == "Masked language modelling. The model sees: a [MASK] film. It must say what is hidden: warm."
+
+
+def test_attention_says_where_each_token_looks(shown):
+    figures.show_attention(["it", "never", "bores"], [[0.6, 0.1, 0.3], [0.2, 0.1, 0.7], [0.1, 0.4, 0.5]])
+    ((figure, alt),) = shown
+    assert "it at bores, never at bores, bores at never." in alt
+    assert figure.axes[0].images[0].get_array().shape == (3, 3)
 
 
 # --- What the text alternatives claim ---------------------------------------------------------------------------------

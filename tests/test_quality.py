@@ -333,7 +333,7 @@ def test_wrong_labels_are_found_with_three_times_the_base_rate(blobs):
     found = quality.find_label_errors(labels, quality.out_of_fold(features, labels))
     scores = planting.score_finder(found["row"], rows)
     assert scores["precision"] > 0.3 and scores["recall"] > 0.2
-    assert found["confidence"].is_monotonic_increasing and (found["confidence"] < 0.5).all()
+    assert found["label_probability"].is_monotonic_increasing and (found["label_probability"] < 0.5).all()
     assert (found["suggested"] == 1 - found["label"]).all() and (found["label"] == labels[found["row"]]).all()
     everyone = quality.find_label_errors(labels, quality.out_of_fold(features, labels), surest=1)
     assert len(found) == round(len(everyone) / 3) and everyone["row"][: len(found)].tolist() == found["row"].tolist()

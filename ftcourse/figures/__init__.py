@@ -4,7 +4,7 @@
 """
 
 from .classification import show_attention, show_masking, show_padding, show_weights
-from .evaluation import show_decisions, show_reliability, show_slices
+from .evaluation import show_reliability, show_slices
 from .jobs import show_chat_lengths
 from .lora import show_memory, show_quantised
 from .losses import live_losses, show_losses
@@ -39,7 +39,6 @@ __all__ = [
     "show_chat",
     "show_chat_lengths",
     "show_confusion",
-    "show_decisions",
     "show_entities",
     "show_errors",
     "show_groups",

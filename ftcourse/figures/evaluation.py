@@ -1,12 +1,12 @@
-"""Lesson 9: certainty, slices and the decision guide."""
+"""Lesson 9: certainty and slices."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import style
-from .style import BLACK, BLUE, GREEN, TINTS, VERMILION
+from .style import BLACK, BLUE, GREEN, VERMILION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,37 +63,3 @@ def show_slices(table: pd.DataFrame, overall: float) -> None:
         for name, row in zip(names, table.itertuples(), strict=True)
     )
     style.show(figure, f"Accuracy by slice; all {overall:.0%}: {said}.")
-
-
-def show_decisions(tree: Sequence[tuple[str, str | None]]) -> None:
-    """Show a tree of questions, each answered by yes, to the right, or no, downwards.
-
-    Args:
-        tree: list of (question, what to do if the answer is yes); the last one's question is what to do otherwise,
-            with None.
-    """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(9, 0.95 * len(tree)))
-    box = dict(boxstyle="round,pad=0.4", edgecolor=BLACK)
-    for row, (question, advice) in enumerate(tree):
-        y, last = -row, advice is None
-        axes.text(
-            0,
-            y,
-            question,
-            ha="center",
-            va="center",
-            fontsize=9,
-            bbox={**box, "facecolor": TINTS["LOC" if last else "PER"]},
-        )
-        if not last:
-            axes.annotate("", (0, y - 0.7), (0, y - 0.3), arrowprops=dict(arrowstyle="->", color=BLACK))
-            axes.text(0.04, y - 0.5, "no", va="center", fontsize=8)
-            axes.annotate("", (0.75, y), (0.43, y), arrowprops=dict(arrowstyle="->", color=BLACK))
-            axes.text(0.59, y + 0.16, "yes", ha="center", fontsize=8)
-            axes.text(0.8, y, advice, ha="left", va="center", fontsize=9, bbox={**box, "facecolor": TINTS["LOC"]})
-    axes.set(xlim=(-0.5, 1.6), ylim=(0.5 - len(tree), 0.5))
-    axes.axis("off")
-    said = " ".join(f"{question} {f'If yes: {advice}.' if advice else ''}" for question, advice in tree[:-1])
-    style.show(figure, f"Decision guide. {said} Otherwise: {tree[-1][0]}.".replace("\n", " "))

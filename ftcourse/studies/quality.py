@@ -172,14 +172,13 @@ def _leak(kept: dict[str, Any], settings: SimpleNamespace, seed: int) -> Metrics
     found = {(row.first - first_copy, row.second) for row in pairs.itertuples()}
     everything = np.arange(len(labels))
     parts = {"faulty": everything, "mended": np.setdiff1d(everything, pairs["first"]), "sound": np.arange(first_copy)}
-    chosen, truth = [kept["test_texts"][row] for row in rows], kept["test_labels"][rows]
     metrics = planting.score_finder(found, set(enumerate(rows)))
     for name, part in parts.items():
         counter = make_pipeline(
             TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
         )
         counter.fit([texts[row] for row in part], labels[part])
-        metrics[f"{name}_accuracy"] = counter.score(chosen, truth)
+        metrics[f"{name}_accuracy"] = counter.score(kept["test_texts"], kept["test_labels"])
     return metrics
 
 
