@@ -211,6 +211,23 @@ def test_predict_says_what_to_mend(ftcourse, tmp_path, args, message):
     assert (code, out) == (2, "") and re.fullmatch(rf"Error: .*{message}.*\n", err), err
 
 
+def test_only_a_training_s_result_is_replaced_and_whole(tmp_path):
+    work, output = tmp_path / "model.part", tmp_path / "model"
+    for folder, text in ((output, "old"), (work / "result", "new")):
+        folder.mkdir(parents=True)
+        (folder / "report.html").write_text(text)
+    (output / "left over").write_text("")
+    with pytest.raises(CourseError, match="model.part is in the way"):
+        training._check_folders(output, work, False, True)
+    (work / "settings.json").write_text("{}")
+    with pytest.raises(CourseError, match="has a model already"):
+        training._check_folders(output, work, False, False)
+    training._check_folders(output, work, False, True)
+    training._put(work, output)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.read_text() for path in output.iterdir()] == ["new"]
+
+
 def save_body(folder):
     """Write a BERT without a head, and its tokenizer."""
     tiny.encoder(dropout=0.1).bert.save_pretrained(folder)
@@ -329,6 +346,3 @@ def check_resume(ftcourse, tmp_path, monkeypatch):
     code, out, _ = ftcourse(*command, "--resume")
     assert code == 0 and "Going on from checkpoint-" in out and "epoch 2 of 4" not in out
     assert (tmp_path / "two" / "predictions.csv").read_bytes() == (tmp_path / "one" / "predictions.csv").read_bytes()
-    code, out, err = ftcourse(*COMMAND[:-6], "--epochs", 1, "--output", "two", "--overwrite", "--seed", 1)
-    (record,) = load_records("classification", tmp_path / "two" / "records")
-    assert code == 0 and record["settings"]["seed"] == 1, err

@@ -217,7 +217,7 @@ def _mistakes(outcome: Outcome) -> str:
     ]  # fmt: skip
     caption = f"The {len(rows)} of {len(wrong):,} mistakes that the model was surest of"
     columns = [outcome.place.capitalize(), "Text", "Label in the data", "Answer", "Probability"]
-    said = "Read them: often the label in the data is wrong, or the text can't be judged without more."
+    said = "Read them: is the label right, and can it be told from the text alone?"
     return f"<p>{said}</p>\n" + html_table(caption, columns, rows, numbers=(4,))
 
 
