@@ -275,7 +275,7 @@ def _build(settings: Settings, splits: DatasetDict, folder: Path, say: Say) -> t
     name, labels = found_model(str(settings.model)), splits["train"].features["label"].names
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_path(name))
-        model = load_classifier(name, labels=labels, ignore_mismatched_sizes=True)  # of a head for other classes
+        model = load_classifier(name, labels, new_head=True)
     except (OSError, ValueError) as error:
         raise CourseError(
             f"The model {settings.model} can't be loaded for text classification: {_first_line(error)} Give an asset "
