@@ -182,7 +182,7 @@ def as_probabilities(probabilities: Any, sum_to_one: bool = True) -> np.ndarray:
         row = int(wrong.argmax())
         shown = ", ".join(f"{value:.3g}" for value in table[row][:4])
         remedy = "turn logits into probabilities by the softmax, ftcourse.classification.probabilities"
-        raise CourseError(f"Row {row} is no probabilities of classes ({shown}), which sum to one: {remedy}.")
+        raise CourseError(f"Row {row} holds no probabilities of classes ({shown}), which sum to one: {remedy}.")
     return table
 
 
@@ -251,7 +251,8 @@ def as_groups(groups: Any, count: int, least: int = 2) -> np.ndarray:
     codes = [numbers.setdefault(group if _hashable(group) else repr(group), len(numbers)) for group in groups]
     if len(numbers) < least:
         raise CourseError(
-            f"There are {len(numbers)} different groups, and at least {least} are needed: take a finer group, or none."
+            f"The number of different groups is {len(numbers)}, and at least {least} are needed: take a finer group, "
+            "or none."
         )
     return np.array(codes, dtype=int)
 

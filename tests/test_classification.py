@@ -23,7 +23,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def model():
-    return c.load_classifier("all-minilm-l6-v2").eval()
+    return c.load_classifier("all-minilm-l6-v2", ["rotten", "fresh"]).eval()
 
 
 def test_fine_tune_refuses_bad_data_before_it_loads_or_writes_anything(tmp_path):

@@ -244,7 +244,7 @@ def test_interval_of_nothing_is_refused():
         return values[rows].mean()
 
     for options, message in (
-        (dict(groups=["a"] * 10), "1 different groups"),
+        (dict(groups=["a"] * 10), "groups is 1, and at least 2"),
         (dict(groups=["a", None] * 5), "Row 1 has no group"),
         (dict(groups=[0.0, np.nan] * 5), "Row 1 has no group"),
         (dict(level=95), "level is 95"),

@@ -82,8 +82,8 @@ def test_probabilities_are_taken_in_any_form_and_rounded():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ([[2.0, -1.0]], "Row 0 is no probabilities .* softmax"),
-        ([[0.5, 0.5], [0.4, 0.4]], "Row 1 is no probabilities"),
+        ([[2.0, -1.0]], "Row 0 holds no probabilities .* softmax"),
+        ([[0.5, 0.5], [0.4, 0.4]], "Row 1 holds no probabilities"),
         ([[0.5, np.nan]], "Row 0 of the probabilities is not a number"),
         ([[np.inf, 0.5]], "Row 0 of the probabilities is infinite"),
         ([0.2, 0.8], r"shape \(2,\), not \(examples, columns\)"),
@@ -122,7 +122,11 @@ def test_what_is_neither_true_nor_false_is_refused(flags, message):
 def test_groups_need_a_value_in_each_row():
     assert inputs.as_groups(pd.Series(["b", "a", "b"]), 3).tolist() == [0, 1, 0]
     assert inputs.as_groups([("a", 1), ["b"], ("a", 1)], 3).tolist() == [0, 1, 0]
-    for groups, message in (([1, None], "Row 1 has no group"), ([1, np.nan], "Row 1"), (["a", "a"], "1 different")):
+    for groups, message in (
+        ([1, None], "Row 1 has no group"),
+        ([1, np.nan], "Row 1"),
+        (["a", "a"], "groups is 1, and"),
+    ):
         with pytest.raises(CourseError, match=message):
             inputs.as_groups(groups, 2)
 

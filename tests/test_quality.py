@@ -377,7 +377,7 @@ def test_a_class_of_one_group_is_named_and_so_are_missing_groups():
     for wrong, message in ((spread[:9], "30 rows and 9 groups"), ([None, *spread[1:]], "Row 0 has no group")):
         with pytest.raises(CourseError, match=message):
             quality.out_of_fold(features, labels, wrong)
-    with pytest.raises(CourseError, match="3 different groups, and at least 5"):
+    with pytest.raises(CourseError, match="groups is 3, and at least 5"):
         quality.out_of_fold(features, labels, [row % 3 for row in range(30)])
 
 

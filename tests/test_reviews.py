@@ -57,7 +57,7 @@ def test_good_examples_pass():
 @pytest.mark.parametrize(
     ("films", "options", "message"),
     [
-        (["x"] * 5, {}, "1 different groups, and at least 3"),
+        (["x"] * 5, {}, "groups is 1, and at least 3"),
         (["x", "y", "z", None, "w"], {}, "Row 3 has no group"),
         (list("abcde"), dict(validation_size=0.5, test_size=0.5), "nothing to train on"),
         (list("abc"), dict(validation_size=0.1, test_size=0.8), "can't be split"),
