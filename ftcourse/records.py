@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import CourseError
 from .files import write_atomically
-from .inputs import as_list, check_number, is_missing, to_numpy
 from .machine import num_cores
 
 if TYPE_CHECKING:
@@ -201,6 +200,8 @@ def _plain(value: Any, place: str, left_out: dict[str, str]) -> Any:
     """Return a value as JSON can hold it, and note the places of what it can't."""
     import numpy as np
 
+    from .inputs import to_numpy
+
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, Mapping):
@@ -278,6 +279,8 @@ def interval(values: Iterable[float], level: float = 0.95) -> tuple[float, float
     import numpy as np
     from scipy import stats
 
+    from .inputs import as_list, check_number, is_missing
+
     check_number(level, "level", 0, 1)
     values = as_list(values, "The values")
     for row, value in enumerate(values):
@@ -300,6 +303,8 @@ def percent(values: Iterable[float]) -> str:
         Such as ``"84.3 % ± 1.1 (3 seeds)"``. Where the interval is wider than 20 points, the phrase says that the runs
         are too few to say.
     """
+    from .inputs import as_list
+
     values = as_list(values, "The values")
     mean, half_width = interval(values)
     if 2 * half_width > 0.2:
@@ -314,6 +319,7 @@ def render_study(records: Iterable[dict[str, Any]], metrics: Sequence[str]) -> s
         records: from `load_records`.
         metrics: names of the metrics to show, all shares between 0 and 1. What a record lacks is shown as a dash.
     """
+    from .inputs import is_missing
 
     def show(form: str, value: Any, unit: float = 1) -> str:
         return "–" if is_missing(value) else form.format(value * unit)

@@ -207,6 +207,7 @@ def test_predict_says_what_to_mend(ftcourse, tmp_path, args, message):
     (tmp_path / "a.csv").write_text("text,label\na,1\n")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
     save_body(tmp_path / "body")
+    ftcourse("--version")  # what saving wrote to the standard error has been read
     code, out, err = ftcourse("predict", *args, stdin="a film\n")
     assert (code, out) == (2, "") and re.fullmatch(rf"Error: .*{message}.*\n", err), err
 
