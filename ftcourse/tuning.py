@@ -114,7 +114,7 @@ def suggest_learning_rate(curve):
     if not np.isfinite(curve["smoothed"]).any():
         raise CourseError("No step had a loss that is a number: start with a lower learning rate, and check the data.")
     finite = curve[np.isfinite(curve["smoothed"])]
-    return float(finite["learning_rate"][finite["smoothed"].idxmin()]) / 10
+    return float(finite["learning_rate"].iloc[finite["smoothed"].argmin()]) / 10
 
 # %% ../nbs/08_hyperparameters.ipynb #ad48ff99
 def search_space(trial):
