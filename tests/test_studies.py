@@ -15,7 +15,10 @@ def test_study_writes_records_and_continues(tmp_path, capsys):
     studies.text_classification(seeds=(0,), profile="smoke", folder=tmp_path)
     record = records.load_records("text_classification", tmp_path)[0]
     assert 0 <= record["metrics"]["accuracy"] <= 1 and "out_of_domain_accuracy" in record["metrics"]
-    assert record["settings"]["num_train"] == 256 and record["settings"]["seed"] == 0
+    assert (
+        record["settings"]["num_train"] == profiles.LESSONS["03_text_classification"]["smoke"]["num_train"]
+        and record["settings"]["seed"] == 0
+    )
     assert record["seconds"] > 0 and record["peak_memory_mb"] > 100
     written = (tmp_path / "text_classification" / "seed-0.json").stat().st_mtime_ns
     studies.text_classification(seeds=(0,), profile="smoke", folder=tmp_path)
