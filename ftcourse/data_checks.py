@@ -21,7 +21,6 @@ from .inputs import (
     as_list,
     as_probabilities,
     as_table,
-    as_texts,
     check_number,
     is_missing,
     label_fault,
@@ -277,18 +276,6 @@ def check_kinds(kinds: Iterable[str]) -> set[str]:
         known = ", ".join(kind for kind in REMEDIES if kind != "imbalance")
         raise CourseError(f"No item has an issue of the kind {', '.join(map(str, unknown))}: choose among {known}.")
     return kinds
-
-
-def check_texts(texts: Any) -> list[str]:
-    """Return texts as a list, and refuse what is none.
-
-    Args:
-        texts: strings, in any form that `inputs.as_list` takes.
-
-    Raises:
-        CourseError: naming the first that is none.
-    """
-    return as_texts(texts)
 
 
 def features_and_labels(features: Any, labels: Any, folds: int) -> tuple[Any, np.ndarray]:

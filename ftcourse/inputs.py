@@ -418,7 +418,7 @@ def check_search(train_dataset: Any, eval_dataset: Any, num_trials: Any) -> None
     check_tokenised(eval_dataset, "The validation data")
 
 
-def class_names(names: Any) -> list[str]:
+def as_class_names(names: Any) -> list[str]:
     """Return the names of classes as a list of different strings.
 
     Args:
@@ -502,7 +502,7 @@ def number_labels(dataset: Mapping[str, Dataset], splits: Sequence[str]) -> tupl
                 raise CourseError(
                     f"Row {row} of {split} has the label {value!r}, and those of {first} are {known}: mend or drop it."
                 )
-    wanted = ClassLabel(names=class_names(names))
+    wanted = ClassLabel(names=as_class_names(names))
     numbered = {}
     for split, values in found.items():
         rows = dataset[split]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import CourseError
-from .inputs import class_names
+from .inputs import as_class_names
 
 
 def load_with_new_head(kind: Any, name: str | os.PathLike[str], **arguments: Any) -> Any:
@@ -50,7 +50,7 @@ def load_for_classes(
         return load_with_new_head(kind, name, **arguments)
     from transformers import AutoConfig
 
-    labels = class_names(labels)
+    labels = as_class_names(labels)
     config = AutoConfig.from_pretrained(name, revision=arguments.get("revision"))
     own = [config.id2label[number] for number in sorted(config.id2label)]
     nameless = own == [f"LABEL_{number}" for number in range(len(own))]

@@ -88,7 +88,7 @@ def shingles(text, size=4):
     Returns:
         A set of strings.
     """
-    text = without_punctuation(normalise(data_checks.check_texts([text])[0]))
+    text = without_punctuation(normalise(inputs.as_texts([text])[0]))
     return {text[start : start + size] for start in range(max(1, len(text) - size + 1))}
 
 # %% ../nbs/07_data_quality.ipynb #98010bd9
@@ -121,8 +121,8 @@ def find_near_duplicates(texts, others=None, threshold=0.7, num_perm=128):
 
     inputs.check_number(threshold, "threshold", 0.01, 1)
     inputs.check_number(num_perm, "num_perm", 2, whole=True)
-    texts = data_checks.check_texts(texts)
-    pieces = [shingles(text) for text in [*texts, *data_checks.check_texts([] if others is None else others)]]
+    texts = inputs.as_texts(texts)
+    pieces = [shingles(text) for text in [*texts, *inputs.as_texts([] if others is None else others)]]
     encoded = ([piece.encode("utf-8", "surrogatepass") for piece in row] for row in pieces)
     # Missing a pair weighs nine times as much as comparing one in vain.
     index, pairs = MinHashLSH(threshold, num_perm, weights=(0.1, 0.9)), []

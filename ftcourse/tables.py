@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import CourseError
+from .errors import CourseError, first_line
+from .inputs import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,15 +136,13 @@ def label_name(value: Any) -> str | None:
     Raises:
         CourseError: for a list or a dictionary, which is several labels.
     """
-    import pandas as pd
-
     value = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
     if isinstance(value, (list, tuple, set, dict)) or hasattr(value, "tolist"):
         raise CourseError(
             "a text has several labels here (multi-label data), and a classifier gives one. Keep one label a row, or "
             "make a column with yes or no for each label and train a classifier for each."
         )
-    if pd.isna(value):
+    if is_missing(value):
         return None
     if isinstance(value, bool):
         return str(value).lower()
@@ -312,7 +311,7 @@ def _read_parquet(path: Path, wanted: list[str]) -> pd.DataFrame:
         return _from_dataset(Dataset(parquet.read_table(path, columns=chosen)))
     except (pyarrow.ArrowException, OSError) as error:
         raise CourseError(
-            f"{path} can't be read as Parquet ({_first_line(error)}): write it again, for example with pandas."
+            f"{path} can't be read as Parquet ({first_line(error)}): write it again, for example with pandas."
         ) from error
 
 
@@ -323,7 +322,7 @@ def _read_hub(name: str, wanted: list[str], subset: str | None, split: str) -> p
         dataset = load_dataset(name, subset, split=split)
     except (OSError, ValueError, RuntimeError) as error:  # no such data set, configuration or split, or no network
         raise CourseError(
-            f"The data set {name} can't be loaded from the hub: {_first_line(error)} Check its name, its subset and "
+            f"The data set {name} can't be loaded from the hub: {first_line(error)} Check its name, its subset and "
             "its split, or give a file."
         ) from error
     return _from_dataset(dataset.select_columns(_check_columns(name, dataset.column_names, wanted)))
@@ -357,7 +356,3 @@ def _check_columns(source: object, present: list[str], wanted: list[str]) -> lis
 def _either(names: Iterable[str]) -> str:
     *first, last = names
     return f"{', '.join(first)} or {last}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".") + "."

@@ -51,7 +51,7 @@ def _plain_tick(console: Console) -> Callable:
             if job.lesson not in shown:
                 _print(console, f"{job.lesson}: started")
             elif time.monotonic() - shown[job.lesson] >= _EVERY:
-                _print(console, f"{job.lesson}: {_place(job)}, {job.title[:60]}, {_clock(job)}, {job.memory:,} MB")
+                _print(console, f"{job.lesson}: {_place(job)}, {job.title[:60]}, {_spent(job)}, {job.memory:,} MB")
             else:
                 continue
             shown[job.lesson] = time.monotonic()
@@ -67,7 +67,7 @@ def _table(running: list[SimpleNamespace]) -> Table:
     for options in ({"style": "bold"}, {}, {"ratio": 1}, {"justify": "right"}, {"justify": "right"}):
         table.add_column(no_wrap=True, overflow="ellipsis", **options)
     for job in running:
-        table.add_row(*map(Text, (job.lesson, _place(job), job.title, _clock(job), f"peak {job.peak:,} MB")))
+        table.add_row(*map(Text, (job.lesson, _place(job), job.title, _spent(job), f"peak {job.peak:,} MB")))
     return table
 
 
@@ -75,9 +75,18 @@ def _place(job: SimpleNamespace) -> str:
     return f"cell {job.cell} of {job.cells}" if job.cell else "starting"
 
 
-def _clock(job: SimpleNamespace) -> str:
-    minutes, seconds = divmod(int(time.monotonic() - job.started), 60)
-    return f"{minutes}:{seconds:02}"
+def _spent(job: SimpleNamespace) -> str:
+    return clock(time.monotonic() - job.started)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as minutes and seconds, such as "2:05".
+
+    Args:
+        seconds: how long.
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 def show_end(console: Console, record: dict[str, Any]) -> None:

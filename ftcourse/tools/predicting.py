@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import CourseError
+from ..errors import CourseError, first_line
 from ..files import model_path
 from ..tables import SUFFIXES, read_table
 from .training import found_model, quieten
@@ -45,8 +45,9 @@ def load_trained(name: str) -> tuple[Any, Any]:
         model = AutoModelForSequenceClassification.from_pretrained(path)
         return model, AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise CourseError(f"{name} can't be loaded: {reason}. Name a folder that `ftcourse train` wrote.") from error
+        raise CourseError(
+            f"{name} can't be loaded: {first_line(error)} Name a folder that `ftcourse train` wrote."
+        ) from error
 
 
 def read_texts(file: Path | None, text_column: str | None = None) -> Iterable[str]:

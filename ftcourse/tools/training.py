@@ -9,13 +9,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import tables
-from ..errors import CourseError
+from ..errors import CourseError, first_line
 from ..files import model_path, write_atomically
+from .live import clock
 from .measuring import measure_test
 from .training_data import Finding, Prepared, prepare
 
@@ -162,8 +163,6 @@ def choose_epochs(num_train: int) -> int:
 
 def _complete(settings: Settings) -> Settings:
     """Fill in lesson 3's recipe where nothing was said."""
-    from dataclasses import replace
-
     from ..profiles import load_profile
 
     recipe = load_profile("03", "local")
@@ -221,8 +220,6 @@ def _check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
 
 def _read(settings: Settings, say: Say) -> tuple[Settings, Prepared, DatasetDict]:
     """Read, check and split the data, and say what was found."""
-    from dataclasses import replace
-
     columns = [settings.text_column, settings.label_column, *filter(None, [settings.group_column])]
     table = tables.read_table(settings.data, columns, settings.subset, settings.split)
     frame = tables.choose_columns(table, *columns)
@@ -278,7 +275,7 @@ def _build(settings: Settings, splits: DatasetDict, folder: Path, say: Say) -> t
         model = load_classifier(name, labels, new_head=True)
     except (OSError, ValueError) as error:
         raise CourseError(
-            f"The model {settings.model} can't be loaded for text classification: {_first_line(error)} Give an asset "
+            f"The model {settings.model} can't be loaded for text classification: {first_line(error)} Give an asset "
             "of the course, a folder, or a name on the hub."
         ) from error
     _settle(model, tokenizer, settings)
@@ -318,12 +315,12 @@ def _build(settings: Settings, splits: DatasetDict, folder: Path, say: Say) -> t
 
 def _settle(model: Any, tokenizer: Any, settings: Settings) -> None:
     """Let model and tokenizer agree on padding and on how much is read, and keep it with them."""
-    longest = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or 10**9)
+    from ..batches import pad_alike, readable
+
+    longest = readable(settings.max_length, tokenizer, model)
     if settings.max_length > longest:
         raise CourseError(f"{settings.model} reads {longest} tokens at most: give a --max-length of {longest} or less.")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    model.config.pad_token_id = tokenizer.pad_token_id
+    pad_alike(tokenizer, model)
     tokenizer.model_max_length = settings.max_length  # `ftcourse predict` and pipelines cut there, too
 
 
@@ -359,7 +356,7 @@ def _progress(say: Say) -> TrainerCallback:
         def _clock(self, state: Any) -> str:
             self.last, spent = time.monotonic(), time.monotonic() - self.started
             left = spent / max(1, state.global_step - self.first) * (state.max_steps - state.global_step)
-            return f"{_minutes(spent)} so far" + (f", about {_minutes(left)} to go" if left else "")
+            return f"{clock(spent)} so far" + (f", about {clock(left)} to go" if left else "")
 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             if time.monotonic() - self.last > _EVERY:
@@ -373,10 +370,6 @@ def _progress(say: Say) -> TrainerCallback:
             )
 
     return Progress()
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _train_and_measure(
@@ -443,7 +436,3 @@ def _how_to_go_on(work: Path) -> str:
     if _newest_checkpoint(work):
         return "Stopped. The same command with --resume goes on from the last epoch that was finished."
     return "Stopped before the end of the first epoch, so there is nothing to go on from: run the command again."
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".") + "."

@@ -165,7 +165,7 @@ def _near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
     """Return pairs of positions whose texts are nearly the same, the earlier first."""
     from ..quality import find_near_duplicates
 
-    # Without a letter or a figure a text has nothing to compare: all emoji would be copies of one another.
+    # Of punctuation alone nothing is left to compare, so that all such texts would be copies of one another.
     rows = [row for row, text in enumerate(texts) if any(map(str.isalnum, text))]
     pairs = find_near_duplicates([texts[row] for row in rows])
     return [(rows[first], rows[second]) for first, second in zip(pairs["first"], pairs["second"], strict=True)]
