@@ -34,12 +34,17 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in set(dropped)]
     for item in items:
-        # Without the bracket: where a group's name ends in one, pytest-xdist takes the test for one of no group.
-        lesson = item.name.partition("[")[2].rstrip("]") if is_whole_lesson(item) else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{lesson}"))
+        item.add_marker(pytest.mark.xdist_group(group_of(item.path.stem, item.name, is_whole_lesson(item))))
         if is_whole_lesson(item):
             item.add_marker(pytest.mark.timeout(1800))
     items.sort(key=lambda item: not is_whole_lesson(item))
+
+
+def group_of(file, test, whole_lesson):
+    """Return the group of a test: what is in one group runs in one process."""
+    # Without the bracket: where a group's name ends in one, pytest-xdist takes the test for one of no group.
+    lesson = test.partition("[")[2].rstrip("]") if whole_lesson else ""
+    return f"{file}-{lesson}"
 
 
 def is_whole_lesson(item):

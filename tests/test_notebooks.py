@@ -14,7 +14,9 @@ from pathlib import Path
 import nbformat
 import notebook_rules as rules
 import pytest
+from conftest import group_of
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from xdist.scheduler.loadgroup import LoadGroupScheduling
 
 from ftcourse.errors import CourseError
 from ftcourse.tools import environment
@@ -69,6 +71,15 @@ def smoke(tmp_path_factory):
 
 def test_there_are_notebooks():
     assert any(name.startswith("0") for name in RUNNABLE)
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_the_tests_of_a_lesson_share_one_process(name):
+    """Else each process runs the lesson for itself; pytest-xdist itself says in which group it sees a test."""
+    tests = [f"test_runs[{name}]", f"test_is_strict[{name}]"]
+    ids = [f"tests/test_notebooks.py::{test}@{group_of('test_notebooks', test, True)}" for test in tests]
+    first, second = (LoadGroupScheduling._split_scope(None, node) for node in ids)
+    assert first == second and name in first
 
 
 @pytest.mark.whole_lesson
