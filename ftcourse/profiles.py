@@ -194,6 +194,10 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train_epochs=1,
             own_epochs=1,
             curve=((64, 2),),
+            few=(16,),
+            few_sizes=dict(train=64, validation=32, test=32),
+            few_steps=2,
+            few_batch=8,
         ),
         "local": dict(
             _SENTENCES,
@@ -206,6 +210,11 @@ LESSONS: dict[str, dict[str, Any]] = {
             own_epochs=10,
             # Training sentences and epochs of the learning curve: every size takes the same number of steps.
             curve=((500, 8), (1000, 4), (2000, 2), (4000, 1)),
+            # The study of few sentences: how many of them, steps, and sentences a step.
+            few=(64, 128, 256),
+            few_sizes=dict(train=None, validation=1000, test=None),
+            few_steps=80,
+            few_batch=16,
         ),
         "full": dict(
             model="distilbert/distilbert-base-uncased",
@@ -392,6 +401,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             study_sizes=dict(train=64, validation=64, test=64),
             search_sizes=dict(train=64, validation=64, test=64),
             search_trials=2,
+            search_random=1,
         ),
         "local": dict(
             _PRACTICE,
@@ -402,8 +412,9 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train_epochs=2,  # of the search and of the studies
             max_epochs=8,  # until early stopping
             study_sizes=dict(train=600, validation=1000, test=None),
-            search_sizes=dict(train=400, validation=600, test=None),  # a search takes many runs
-            search_trials=5,
+            search_sizes=dict(train=400, validation=400, test=None),  # a search takes many runs
+            search_trials=15,
+            search_random=5,  # of these trials, before the sampler proposes from what it saw
         ),
         "full": dict(
             _PRACTICE_FULL,

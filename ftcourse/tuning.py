@@ -11,7 +11,7 @@ import pandas as pd
 from . import inputs, train
 from .classification import compute_metrics, load_classifier
 from .errors import CourseError
-from .logs import read_scalars, tensorboard_button, trials_table
+from .logs import quiet_optuna, read_scalars, tensorboard_button, trials_table
 from .ways import HEADS, WAYS, adapted_classifier, linear_names  # noqa: F401  (lesson 9's, but here before)
 
 # %% ../nbs/08_hyperparameters.ipynb #5896d49e
@@ -136,7 +136,16 @@ def search_space(trial):
 
 # %% ../nbs/08_hyperparameters.ipynb #7b1a278f
 def search(
-    model_init, train_dataset, eval_dataset, tokenizer, output_dir, space=search_space, num_trials=8, seed=0, **training
+    model_init,
+    train_dataset,
+    eval_dataset,
+    tokenizer,
+    output_dir,
+    space=search_space,
+    num_trials=8,
+    num_random=10,
+    seed=0,
+    **training,
 ):
     """Search settings with Optuna through the Trainer.
 
@@ -148,6 +157,7 @@ def search(
         output_dir: folder that the Trainer wants.
         space: function from an Optuna trial to settings.
         num_trials: how many settings to try.
+        num_random: how many of these are drawn at random, before TPE proposes from what it saw.
         seed: of the trials, the heads and the shuffling.
         **training: arguments of ``TrainingArguments`` that are the same in all trials.
 
@@ -160,14 +170,14 @@ def search(
     import optuna
 
     inputs.check_search(train_dataset, eval_dataset, num_trials)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     args = train.training_arguments(output_dir, seed=seed, **{"eval_strategy": "steps", "eval_steps": 0.25, **training})
     data = dict(processing_class=tokenizer, train_dataset=train_dataset, eval_dataset=eval_dataset)
     trainer = train.build_trainer(None, args, model_init=model_init, compute_metrics=compute_metrics, **data)
-    sampler = optuna.samplers.TPESampler(seed=seed)
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=num_random)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)  # what is worse than half stops
     kept = dict(study_name="search", storage=optuna.storages.InMemoryStorage())
     what = dict(hp_space=space, n_trials=num_trials, compute_objective=lambda metrics: metrics["eval_accuracy"])
     how = dict(direction="maximize", backend="optuna", sampler=sampler, pruner=pruner)
-    best = trainer.hyperparameter_search(**what, **how, **kept)
+    with quiet_optuna():
+        best = trainer.hyperparameter_search(**what, **how, **kept)
     return best.hyperparameters, trials_table(optuna.load_study(**kept))

@@ -3,7 +3,8 @@
 A study skips the runs that already have a record, so that it continues where it was stopped.
 """
 
-from .evaluation import best_practices_ways
+from .evaluation import best_practices_ways, best_practices_ways_tried
+from .few_examples import text_classification_few, text_classification_few_tried
 from .lora import lora, lora_memory, lora_sweep
 from .ner import ner, ner_variants
 from .openai_job import openai_job
@@ -11,7 +12,7 @@ from .qa import qa, qa_curve, qa_frozen
 from .quality import best_practices_data
 from .text_classification import text_classification, text_classification_curve, text_classification_too_little
 from .transfer import transfer, transfer_curve
-from .tuning import best_practices_search, best_practices_sweep
+from .tuning import best_practices_rates, best_practices_search, best_practices_sweep
 
 STUDIES = {
     "transfer": transfer,
@@ -20,6 +21,8 @@ STUDIES = {
     "text_classification": text_classification,
     "text_classification_curve": text_classification_curve,
     "text_classification_too_little": text_classification_too_little,
+    "text_classification_few_tried": text_classification_few_tried,
+    "text_classification_few": text_classification_few,
     "lora": lora,
     "lora_sweep": lora_sweep,
     "lora_memory": lora_memory,
@@ -31,5 +34,7 @@ STUDIES = {
     "best_practices_data": best_practices_data,
     "best_practices_sweep": best_practices_sweep,
     "best_practices_search": best_practices_search,
+    "best_practices_rates": best_practices_rates,
+    "best_practices_ways_tried": best_practices_ways_tried,
     "best_practices_ways": best_practices_ways,
 }

@@ -23,6 +23,7 @@ SWEEP: dict[str, tuple[Any, ...]] = {
     "weight_decay": (0.0, 0.3),
 }
 
+RATES = (6e-5, 2e-4, 6e-4)  # what the range test suggests, the lesson's, and where the test's loss was lowest
 NOISE_SEEDS = 5  # of the runs with nothing changed
 
 
@@ -48,7 +49,9 @@ def best_practices_sweep(seeds: Sequence[int] = (0,), profile: str = "local", fo
                 _try(f"{name}-seed-{seed}", settings, seed, folder, setting, shown, changes)
 
 
-def best_practices_search(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None) -> None:
+def best_practices_search(
+    seeds: Sequence[int] = (0, 1, 2, 3, 4), profile: str = "local", folder: Folder = None
+) -> None:
     """Search with Optuna, and spend the same number of steps on the recommended settings; test both.
 
     Args:
@@ -59,6 +62,32 @@ def best_practices_search(seeds: Sequence[int] = (0, 1, 2), profile: str = "loca
     settings = profiles.load_profile("08", profile)
     for seed in seeds:
         _search(f"seed-{seed}", settings, seed, folder)
+
+
+def best_practices_rates(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None) -> None:
+    """Train at three constant learning rates for many passes, and measure after each: how many steps does a rate need?
+
+    Args:
+        seeds: one run each a rate.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
+    settings = profiles.load_profile("08", profile)
+    for seed in seeds:
+        for rate in RATES:
+            _watch(f"{rate:g}-seed-{seed}", settings, seed, folder, rate)
+
+
+def best_setting(study: str, way: str, folder: Folder = None) -> Any:
+    """Return the value of a way's setting that had the highest accuracy on validation, of those that a study tried.
+
+    Args:
+        study: whose records have way, value and validation_accuracy.
+        way: one of the study's ways.
+        folder: of the records; by default the repository's ``results/``.
+    """
+    tried = records.as_frame(records.load_records(study, folder)).query("way == @way")
+    return tried.groupby("value")["validation_accuracy"].mean().idxmax()
 
 
 def tuning_data(settings: SimpleNamespace, sizes: Mapping[str, int | None], seed: int) -> DatasetDict:
@@ -153,6 +182,31 @@ def _try(
     print(f"{study}/{run}: {metrics['validation_accuracy']:.4f} in {cost['seconds']:.0f} s", flush=True)
 
 
+def _watch(run: str, settings: SimpleNamespace, seed: int, folder: Folder, rate: float) -> None:
+    """Do one run of the study `best_practices_rates` and write its record, unless it is there."""
+    study = "best_practices_rates"
+    if records.is_done(study, run, folder):
+        return
+    dataset = tuning_data(settings, settings.study_sizes, 0)
+    training = {
+        **_default(settings),
+        "learning_rate": rate,
+        "lr_scheduler_type": "constant_with_warmup",
+        "num_train_epochs": settings.max_epochs,
+    }
+    with records.measure() as cost:
+        trainer = _fine_tune(settings, dataset, seed, eval_strategy="epoch", **training)
+    history = [
+        {"step": row["step"], "validation_accuracy": row["eval_accuracy"], "validation_loss": row["eval_loss"]}
+        for row in trainer.state.log_history
+        if "eval_loss" in row
+    ]
+    metrics = {"best_validation_accuracy": max(row["validation_accuracy"] for row in history)}
+    used = inputs(settings, seed, dataset, **training)
+    records.write_record(study, run, metrics=metrics, settings=used, cost=cost, folder=folder, history=history)
+    print(f"{study}/{run}: {metrics['best_validation_accuracy']:.4f} in {cost['seconds']:.0f} s", flush=True)
+
+
 def _search(run: str, settings: SimpleNamespace, seed: int, folder: Folder) -> None:
     """Do one run of the study `best_practices_search` and write its record, unless it is there."""
     study = "best_practices_search"
@@ -169,7 +223,8 @@ def _search(run: str, settings: SimpleNamespace, seed: int, folder: Folder) -> N
     tokenizer = AutoTokenizer.from_pretrained(model_path(settings.model), revision=settings.model_revision)
     tokenized = tokenize(dataset, tokenizer, settings.max_length)
     maker = tuning.model_maker(settings.model, settings.model_revision, settings.model_config)
-    options = dict(training, num_trials=settings.search_trials, seed=seed, eval_steps=0.5)
+    trials_of = dict(num_trials=settings.search_trials, num_random=settings.search_random)
+    options = dict(training, **trials_of, seed=seed, eval_steps=0.5)
     with tempfile.TemporaryDirectory() as output_dir, records.measure() as cost:
         best, trials = tuning.search(
             maker, tokenized["train"], tokenized["validation"], tokenizer, output_dir, **options
@@ -180,13 +235,14 @@ def _search(run: str, settings: SimpleNamespace, seed: int, folder: Folder) -> N
         "budget_steps": budget,
         "pruned": int(trials["pruned"].sum()),
         "best_validation_accuracy": trials["accuracy"].max(),
+        "best_random_validation_accuracy": trials["accuracy"].iloc[: settings.search_random].max(),
     }
     for name, chosen in _rivals(settings, training, rate, best, budget).items():
         trainer = _fine_tune(settings, dataset, seed, **chosen)
         metrics[f"{name}_accuracy"] = accuracy(trainer, dataset["test"], settings.max_length)
         metrics[f"{name}_steps"] = trainer.state.global_step
     rows = trials.to_dict("records")
-    used = inputs(settings, seed, dataset, **training, num_trials=settings.search_trials, best=best)
+    used = inputs(settings, seed, dataset, **training, **trials_of, best=best)
     records.write_record(study, run, metrics=metrics, settings=used, cost=cost, folder=folder, trials=rows)
     print(f"{study}/{run}: " + ", ".join(f"{k} {v:.3f}" for k, v in metrics.items()), flush=True)
 
