@@ -412,9 +412,9 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train_epochs=2,  # of the search and of the studies
             max_epochs=8,  # until early stopping
             study_sizes=dict(train=600, validation=1000, test=None),
-            search_sizes=dict(train=400, validation=400, test=None),  # a search takes many runs
-            search_trials=15,
-            search_random=5,  # of these trials, before the sampler proposes from what it saw
+            search_sizes=dict(train=400, validation=300, test=None),  # a search takes many runs
+            search_trials=10,
+            search_random=4,  # of these trials, before the sampler proposes from what it saw
         ),
         "full": dict(
             _PRACTICE_FULL,
