@@ -7,6 +7,8 @@ The source lesson's recipe as written: every text padded to 512 tokens, float32,
 Ours: `ftcourse.train`'s defaults and lesson 3's settings. The two run in turn, so that a change of the machine's speed
 meets both; a ratio is taken within each turn and the median is quoted. Records go to results/benchmark_*.
 
+One change at a time: from the recipe as written to ours, with one thing changed from row to row, each timed in turn.
+
 Time to equal accuracy. Training as written on 5,000 sentences would take hours here, and padding does not change what
 is computed (tests/test_classification.py checks it). So the source's hyper-parameters are trained on batches of similar
 length, padded to the batch, and its steps are counted at the time that a step took as written.
@@ -49,9 +51,9 @@ class UntilAccurate(TrainerCallback):
             control.should_training_stop = True
 
 
-def source_model() -> PreTrainedModel:
-    """Return the model as the source lesson loads it, with its own dropout."""
-    return AutoModelForSequenceClassification.from_pretrained(model_path(SETTINGS.model), num_labels=2)
+def source_model(**config: Any) -> PreTrainedModel:
+    """Return the model as the source lesson loads it, with its own dropout unless told otherwise."""
+    return AutoModelForSequenceClassification.from_pretrained(model_path(SETTINGS.model), num_labels=2, **config)
 
 
 def our_model() -> PreTrainedModel:
@@ -123,6 +125,45 @@ def throughput(
     return metrics
 
 
+def one_at_a_time(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, repeats: int) -> None:
+    """Time the recipe as written and each change that leads to ours, in turn; write a record for each.
+
+    Args:
+        dataset: texts with their labels.
+        tokenizer: of all models.
+        repeats: turns of all rows.
+    """
+    padded = dataset.map(
+        lambda batch: tokenizer(batch["text"], padding="max_length", truncation=True, max_length=512), batched=True
+    ).remove_columns("text")
+    ours = tokenize(dataset, tokenizer, SETTINGS.max_length)
+    plain = dict(train_sampling_strategy="random", bf16=False)
+    few, many = dict(max_steps=3), dict(max_steps=31)
+    rows: dict[str, tuple[Any, Dataset, dict[str, Any]]] = {
+        "padded to 512 tokens": (source_model, padded, plain | few),
+        "padded to the batch": (source_model, ours, plain | many),
+        "batches of similar length": (source_model, ours, dict(bf16=False)),
+        "no dropout": (lambda: source_model(**SETTINGS.model_config), ours, dict(bf16=False)),
+        "plain attention": (our_model, ours, dict(bf16=False)),
+    }
+    if train.has_bfloat16():
+        rows["bfloat16"] = (our_model, ours, {})
+    speeds: dict[str, list[float]] = {name: [] for name in rows}
+    with records.measure() as cost:
+        for turn in range(repeats):
+            for name, (model, data, arguments) in rows.items():
+                taken = step_times(
+                    model(), data, tokenizer, per_device_train_batch_size=32, dataloader_drop_last=True, **arguments
+                )
+                speeds[name].append(32 / statistics.mean(taken))
+                print(f"turn {turn + 1}, {name}: {speeds[name][-1]:.2f} sentences a second", flush=True)
+    metrics = {name: statistics.median(values) for name, values in speeds.items()}
+    settings = dict(examples=len(dataset), repeats=repeats, model=SETTINGS.model, batch_size=32)
+    records.write_record(
+        "benchmark_text_classification", "one-at-a-time", metrics=metrics, settings=settings, cost=cost, speeds=speeds
+    )
+
+
 def time_to_accuracy(tokenizer: PreTrainedTokenizerBase, source_seconds_per_step: float) -> dict[str, float | None]:
     """Train the source's hyper-parameters on 5,000 sentences, then ours until it is as accurate; write the record.
 
@@ -176,11 +217,15 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3, help="turns of both recipes")
+    parser.add_argument("--only", choices=["one-at-a-time"], help="only this part")
     parser.add_argument("--skip-accuracy", action="store_true", help="leave out the time to equal accuracy")
     options = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(model_path(SETTINGS.model))
     # Fifty batches are one round of the length-grouping sampler, from its longest batch to its shortest.
     sentences = load_reviews(num_train=51 * 32)["train"].remove_columns("film")
+    one_at_a_time(sentences, tokenizer, options.repeats)
+    if options.only:
+        return
     reviews = load_out_of_domain()
     measured = throughput("sentences", sentences, tokenizer, options.repeats, SETTINGS.max_length, source_steps=3)
     print(measured)

@@ -344,7 +344,7 @@ def render_study(records: Iterable[dict[str, Any]], metrics: Sequence[str]) -> s
             show("{:.0f}", record.get("seconds")),
             show("{:.1f} GB", record.get("peak_memory_mb"), 1 / 1000),
             f"transformers {versions['transformers']}, torch {versions['torch']}, "
-            f"{where['dtype']}, {where['threads']} threads",
+            f"{where['dtype']}, {where['threads']} thread{'s' * (where['threads'] != 1)}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

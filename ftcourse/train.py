@@ -164,7 +164,31 @@ def build_trainer(
     trainer = (trainer_class or Trainer)(model=model, args=args, callbacks=callbacks, **trainer_arguments)
     trainer.model_accepts_loss_kwargs &= _divides_by_num_items(trainer)
     trainer._get_eval_sampler = SequentialSampler  # with several processes, too: they gather in this order
+    _show_training_alone(trainer)
     return trainer
+
+
+def _show_training_alone(trainer: Trainer) -> None:
+    """Leave out a notebook's bar and table of what is evaluated after training.
+
+    The table would show the last training loss and the last epoch beside figures of another model or split.
+    """
+    shown = [one for one in trainer.callback_handler.callbacks if type(one).__name__ == "NotebookProgressCallback"]
+    if not shown:
+        return
+    from transformers.utils.notebook import NotebookProgressCallback
+
+    class TrainingProgress(NotebookProgressCallback):
+        def on_prediction_step(self, *given: Any, **more: Any) -> None:
+            if self.training_tracker is not None:
+                super().on_prediction_step(*given, **more)
+
+        def on_evaluate(self, *given: Any, **more: Any) -> None:
+            if self.training_tracker is not None:
+                super().on_evaluate(*given, **more)
+
+    trainer.remove_callback(shown[0])
+    trainer.add_callback(TrainingProgress())
 
 
 def _check_parts(model: Any, parts: dict[str, Any]) -> None:

@@ -58,10 +58,10 @@ def show_attention(tokens: Sequence[str], weights: np.ndarray) -> None:
     axes.set(xlabel="looks at", ylabel="token")
     axes.grid(False)
     figure.colorbar(image, label="share of its attention")
-    looks = weights.copy()
-    looks[places, places] = -1  # a token beside itself says more
-    pairs = ", ".join(f"{tokens[row]} at {tokens[looks[row].argmax()]}" for row in places)
-    style.show(figure, f"Attention of one head, a row for each token. Beside itself each looks most: {pairs}.")
+    names = {",": "comma", ".": "full stop"}
+    words = [names.get(token, token) for token in tokens]
+    pairs = ", ".join(f"{words[row]} to {words[weights[row].argmax()]}" for row in places)
+    style.show(figure, f"Attention of one head, a row for each token. The largest share of each row goes from {pairs}.")
 
 
 def show_weights(names: Sequence[str], weights: np.ndarray, labels: Sequence[str], count: int = 10) -> None:
@@ -118,10 +118,16 @@ def show_padding(lengths: Sequence[int] | np.ndarray, batch_size: int) -> dict[s
         axes.imshow(
             np.arange(width or rows.max()) < rows[:, None], aspect="auto", cmap="cividis_r", interpolation="none"
         )
-        axes.set(title=f"{way}\n{efficiency[way]:.0%} real tokens", xlabel="token", yticks=[])
+        axes.set(
+            title=f"{way}: {width or rows.max()} wide\n{efficiency[way]:.0%} real tokens",
+            xlabel="place in the sentence",
+            yticks=[],
+        )
         axes.grid(False)
     said = ", ".join(f"{way} {share:.0%}" for way, share in efficiency.items())
     style.show(
-        figure, f"One batch of {batch_size} sentences built in three ways. Share of real tokens in all batches: {said}."
+        figure,
+        f"Three ways to build a batch of {batch_size} sentences; in the third they are others, of similar length. "
+        f"Share of real tokens in all batches: {said}.",
     )
     return efficiency

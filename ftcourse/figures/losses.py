@@ -60,14 +60,19 @@ def _losses(history: Sequence[dict[str, Any]], metric: str | None = None) -> tup
             said.append(
                 f"{name} loss from {points[0][1]:.3g} to {points[-1][1]:.3g}, lowest {lowest:.3g} at {unit} {at:g}"
             )
-    axes.set(xlabel=unit, ylabel="loss", ylim=(0, None))
+    top = max(value for _, value in training + validation)
+    axes.set(xlabel=unit, ylabel="loss", ylim=(-0.03 * top, 1.05 * top))  # a loss near zero stays visible
     axes.legend()
     scores = _series(history, unit, f"eval_{metric}") if metric else []
     if scores:
         right = all_axes[0, 1]
         right.plot([at for at, _ in scores], [100 * score for _, score in scores], "o-", color=VERMILION)
         right.set(xlabel=unit, ylabel=f"validation {metric} (%)")
-        said.append(f"validation {metric} from {scores[0][1]:.1%} to {scores[-1][1]:.1%}")
+        at, highest = max(scores, key=lambda point: point[1])
+        said.append(
+            f"validation {metric} from {scores[0][1]:.1%} to {scores[-1][1]:.1%}, "
+            f"highest {highest:.1%} at {unit} {at:g}"
+        )
     return figure, f"Over the {unit}s: {'; '.join(said)}."
 
 

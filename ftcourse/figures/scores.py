@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import style
-from .style import BLUE, PALETTE, VERMILION
+from .style import BLUE, METHODS, PALETTE, VERMILION
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,10 @@ def show_scores(scores: dict[str, float], label: str = "accuracy") -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 0.6 + 0.5 * len(scores)))
-    bars = axes.barh(list(scores), [100 * score for score in scores.values()], color=PALETTE[: len(scores)])
+    colours = [METHODS.get(name, BLUE) for name in scores]
+    bars = axes.barh(list(scores), [100 * score for score in scores.values()], color=colours)
     axes.bar_label(bars, fmt="%.1f", padding=3)
+    axes.grid(False, axis="y")  # a line would strike through the numbers
     axes.set(xlabel=f"{label} (%)", xlim=(0, 100))
     axes.invert_yaxis()
     style.show(figure, f"Bars of {label}: " + ", ".join(f"{name} {score:.1%}" for name, score in scores.items()) + ".")
@@ -59,6 +61,8 @@ def show_runs(frame: pd.DataFrame, group: str, metric: str) -> None:
 def show_learning_curve(frame: pd.DataFrame, metric: str = "accuracy") -> None:
     """Show a share against the number of training examples, a line a method, with the deviation over seeds.
 
+    A method that `style.METHODS` knows has its colour there.
+
     Args:
         frame: DataFrame with the columns method, num_train and that of the metric, one row a run.
         metric: name of the column with a share between 0 and 1.
@@ -67,13 +71,19 @@ def show_learning_curve(frame: pd.DataFrame, metric: str = "accuracy") -> None:
 
     figure, axes = plt.subplots()
     said = []
-    for (method, runs), colour in zip(frame.groupby("method"), PALETTE, strict=False):
+    for (method, runs), colour in zip(frame.groupby("method", sort=False), PALETTE, strict=False):
         rows = runs.groupby("num_train")[metric].agg(["mean", "std"]).fillna(0)
         axes.errorbar(
-            rows.index, 100 * rows["mean"], yerr=100 * rows["std"], fmt="o-", capsize=3, color=colour, label=method
+            rows.index,
+            100 * rows["mean"],
+            yerr=100 * rows["std"],
+            fmt="o-",
+            capsize=3,
+            label=method,
+            color=METHODS.get(str(method), colour),
         )
         said.append(f"{method}: " + ", ".join(f"{size:,} examples {mean:.1%}" for size, mean in rows["mean"].items()))
-    axes.set(xscale="log", xlabel="training examples", ylabel=f"{metric} (%)")
+    axes.set(xscale="log", xlabel="training examples (logarithmic scale)", ylabel=f"{metric} (%)")
     sizes = sorted(frame["num_train"].unique())
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
     axes.minorticks_off()

@@ -16,6 +16,20 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK = (
 )  # fmt: skip
 PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, BLACK)
 
+GREY = "#7F7F7F"
+# One colour means one way of solving the task in all lessons.
+METHODS = {
+    "always the commoner class": GREY,
+    "word counter": BLUE,
+    "TF-IDF, logistic regression": BLUE,
+    "frozen features": GREEN,
+    "feature extraction": GREEN,
+    "fine-tuned": VERMILION,
+    "full fine-tuning": VERMILION,
+    "LoRA": PURPLE,
+    "QLoRA": ORANGE,
+}
+
 # Light tints of the palette, on which black letters have a contrast of more than 10 to 1.
 TINTS = {"PER": "#9CCBEB", "ORG": "#F6CF86", "LOC": "#92D8C0", "MISC": "#E6BCD3"}
 

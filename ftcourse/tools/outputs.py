@@ -65,8 +65,9 @@ def stamp(path: str | Path) -> None:
 
 
 def _is_widget(output: dict[str, Any]) -> bool:
-    """Say whether an output is an interactive element or a progress bar, which is nothing without its kernel."""
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    """Say whether an output is an interactive element, nothing without its kernel, or what a closed bar leaves."""
+    data = output.get("data", {})
+    return "application/vnd.jupyter.widget-view+json" in data or data.get("text/html") in ("", [])
 
 
 def _without_paths(output: dict[str, Any]) -> dict[str, Any]:
