@@ -24,6 +24,7 @@ from ftcourse import assets
 from ftcourse.assets import cache, convert, download, pins
 from ftcourse.errors import CourseError
 from ftcourse.profiles import LESSONS
+from ftcourse.tools import environment
 
 NOISE = random.Random(0).randbytes(400_000)  # does not compress, so that a download can be broken off in its middle
 WHEEL, SDIST = "tiny_wheel-1.0-cp37-cp37m-win_amd64.whl", "tiny-sdist-1.0.tar.gz"
@@ -175,7 +176,9 @@ def index(monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(pins, "ASSETS", dict(ASSETS))
     monkeypatch.setattr(download, "PAUSES", (0, 0))
-    monkeypatch.setattr(download, "_pip_config_list", list)  # starting pip takes a while; one test really does
+    monkeypatch.setattr(
+        environment, "list_pip_settings", lambda python: []
+    )  # starting pip takes a while; one test really does
     yield server
     server.shutdown()
     server.server_close()

@@ -34,7 +34,8 @@ def test_uv_is_told_what_pip_is_set_to():
 
 
 def test_settings_of_pip_are_read_in_its_order(monkeypatch):
-    said = "global.index-url='https://a'\nglobal.timeout='5'\ninstall.index-url='https://b'\n:env:.cert='c'\n"
+    said = "global.index-url='https://a'\nglobal.timeout='5'\ninstall.index-url='https://b'\n:env:.cert='d'\n"
+    monkeypatch.setattr(environment.os, "environ", {"PIP_CERT": "c"})
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: SimpleNamespace(stdout=said, returncode=0))
     assert environment.read_pip_settings(PYTHON) == {"index-url": "https://b", "timeout": "5", "cert": "c"}
 

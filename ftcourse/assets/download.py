@@ -5,12 +5,10 @@ Only `cache.py` uses this module, and imports it when something really has to be
 
 from __future__ import annotations
 
-import ast
 import logging
 import os
 import re
 import ssl
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +23,7 @@ from unearth.auth import MultiDomainBasicAuth
 from unearth.fetchers import PyPIClient
 
 from ..errors import CourseError
+from ..tools import environment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,26 +87,11 @@ def _size(path: Path) -> int:
 
 
 def _pip_settings() -> dict[str, str]:
-    """Return what pip is set to, option name to text: by its configuration files, and over them by variables PIP_*."""
-    listed = _pip_config_list()
-    settings: dict[str, str] = {}
-    for section in ("global.", "install.", "download."):  # later ones win, as in pip
-        settings |= {key.removeprefix(section): text for key, text in listed if key.startswith(section) and text}
-    environment = {key[4:].lower().replace("_", "-"): text for key, text in os.environ.items() if key[:4] == "PIP_"}
-    return settings | {key: text for key, text in environment.items() if text}
-
-
-def _pip_config_list() -> list[tuple[str, str]]:
-    """Return what pip reads from its configuration files, as (section.option, text); nothing if pip is not there."""
-    command = [sys.executable, "-X", "utf8", "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
-    if listed.returncode and "No module named pip" not in listed.stderr:
-        raise CourseError(
-            "pip cannot read its own configuration, which names the package index and the proxy. Run `python -m pip "
-            "config list` to see which file is wrong, correct it, and try again."
-        )
-    lines = [line.partition("=") for line in listed.stdout.splitlines()]
-    return [(key, ast.literal_eval(text)) for key, _, text in lines]
+    """Return what pip is set to for downloads, option name to text."""
+    try:
+        return environment.read_pip_settings(Path(sys.executable), ("global.", "install.", "download."))
+    except ValueError as error:
+        raise CourseError(str(error)) from None
 
 
 def _finder(settings: dict[str, str]) -> PackageFinder:

@@ -26,6 +26,9 @@ METHODS = {
     "feature extraction": GREEN,
     "fine-tuned": VERMILION,
     "full fine-tuning": VERMILION,
+    "head on the first token": VERMILION,
+    "head on the mean": SKY,
+    "pairs": BLACK,
     "LoRA": PURPLE,
     "QLoRA": ORANGE,
 }

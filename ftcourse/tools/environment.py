@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
     clean_on_saving(options.folder)
     uv = find_uv(python)
     if uv:
-        command, variables = uv_command(uv, python, read_pip_settings(python), options.torch)
+        try:
+            settings = read_pip_settings(python)
+        except ValueError as error:
+            parser.error(str(error))
+        command, variables = uv_command(uv, python, settings, options.torch)
         if subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode == 0:
             return 0
         print("uv could not install the packages; trying with pip, which takes a few minutes.", file=sys.stderr)
@@ -107,20 +112,42 @@ def find_uv(python: Path) -> str | None:
     return shutil.which("uv", path=str(python.parent))
 
 
-def read_pip_settings(python: Path) -> dict[str, str]:
-    """Return what pip is set to, option to text, by its configuration files and the variables ``PIP_*``.
+def read_pip_settings(python: Path, sections: Iterable[str] = ("global.", "install.")) -> dict[str, str]:
+    """Return what pip is set to, option to text: by its configuration files, and over them by the variables ``PIP_*``.
 
     Args:
         python: the interpreter whose pip is asked.
+        sections: of the files that count, each with its dot; later ones win, as in pip.
+
+    Raises:
+        ValueError: if pip can't read its own configuration.
     """
-    listed = subprocess.run([str(python), "-m", "pip", "config", "list"], capture_output=True, text=True)
+    listed = list_pip_settings(python)
     settings: dict[str, str] = {}
-    rows = [line.partition("=") for line in listed.stdout.splitlines()]
-    for section in ("global.", "install.", ":env:."):  # later ones win, as in pip
-        settings |= {
-            key.removeprefix(section): ast.literal_eval(text) for key, _, text in rows if key.startswith(section)
-        }
-    return settings
+    for section in sections:
+        settings |= {key.removeprefix(section): text for key, text in listed if key.startswith(section) and text}
+    variables = {key[4:].lower().replace("_", "-"): text for key, text in os.environ.items() if key[:4] == "PIP_"}
+    return settings | {key: text for key, text in variables.items() if text}
+
+
+def list_pip_settings(python: Path) -> list[tuple[str, str]]:
+    """Return what pip reads from its configuration files, as (section.option, text); nothing if pip is not there.
+
+    Args:
+        python: the interpreter whose pip is asked.
+
+    Raises:
+        ValueError: if pip can't read its own configuration.
+    """
+    command = [str(python), "-X", "utf8", "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
+    if listed.returncode and "No module named pip" not in listed.stderr:
+        raise ValueError(
+            "pip cannot read its own configuration, which names the package index and the proxy. Run `python -m pip "
+            "config list` to see which file is wrong, correct it, and try again."
+        )
+    lines = [line.partition("=") for line in listed.stdout.splitlines()]
+    return [(key, ast.literal_eval(text)) for key, _, text in lines]
 
 
 def uv_command(
