@@ -144,7 +144,7 @@ def one_at_a_time(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, repeats:
         "padded to the batch": (source_model, ours, plain | many),
         "batches of similar length": (source_model, ours, dict(bf16=False)),
         "no dropout": (lambda: source_model(**SETTINGS.model_config), ours, dict(bf16=False)),
-        "plain attention": (our_model, ours, dict(bf16=False)),
+        "eager attention": (our_model, ours, dict(bf16=False)),
     }
     if train.has_bfloat16():
         rows["bfloat16"] = (our_model, ours, {})

@@ -21,6 +21,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "reaches_out: the test tries on purpose to reach another machine")
+    config.addinivalue_line("markers", "xdist_group(name): what runs in one process; unknown where xdist is off")
     config.addinivalue_line("markers", "models: the test needs the lessons' models and data, or trains")
     config.addinivalue_line("markers", "long: the test takes seconds; `make quick` leaves it out")
     config.addinivalue_line("markers", "whole_lesson: the test runs a notebook from beginning to end")
