@@ -120,7 +120,7 @@ def compare_models(right_a, right_b):
 
 # %% ../nbs/09_evaluation.ipynb #d80eae6e
 def reliability(probabilities, labels, num_bins=10):
-    """Return how sure and how right a model is, for each bin of certainty that has examples.
+    """Return the confidence and the accuracy of a model, for each bin of confidence that has examples.
 
     Args:
         probabilities: array of shape (examples, classes).
@@ -144,7 +144,7 @@ def reliability(probabilities, labels, num_bins=10):
 
 # %% ../nbs/09_evaluation.ipynb #d6a40317
 def expected_calibration_error(probabilities, labels, num_bins=10):
-    """Return the mean distance between certainty and accuracy over the bins, weighted by their examples.
+    """Return the mean distance between confidence and accuracy over the bins, weighted by their examples.
 
     Args:
         probabilities: array of shape (examples, classes).
@@ -163,7 +163,7 @@ def fit_temperature(logits, labels):
         labels: integer array of shape (examples,).
 
     Returns:
-        A float above 0; above 1 makes the model less certain.
+        A float above 0; above 1 lowers the confidence.
 
     Raises:
         CourseError: if these are no logits, or the labels don't fit them.

@@ -443,7 +443,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train=4000,
             num_eval=None,
             num_test=None,
-            num_train_epochs=3,  # of which the best is kept
+            num_train_epochs=2,  # of which the best is kept
             study_sizes=dict(train=800, validation=1000, test=None),
             study_epochs=2,
         ),

@@ -2,9 +2,11 @@
 
 # %% auto #0
 __all__ = ['KEEP_BEST', 'RECOMMENDED', 'recommended_arguments', 'model_maker', 'learning_rate_range_test',
-           'suggest_learning_rate', 'search_space', 'search']
+           'suggest_learning_rate', 'search_space', 'study_options', 'trials_of', 'search']
 
 # %% ../nbs/08_hyperparameters.ipynb #5316ca1c
+from operator import itemgetter
+
 import numpy as np
 import pandas as pd
 
@@ -12,7 +14,6 @@ from . import inputs, train
 from .classification import compute_metrics, load_classifier
 from .errors import CourseError
 from .logs import quiet_optuna, read_scalars, tensorboard_button, trials_table
-from .ways import HEADS, WAYS, adapted_classifier, linear_names  # noqa: F401  (lesson 9's, but here before)
 
 # %% ../nbs/08_hyperparameters.ipynb #5896d49e
 KEEP_BEST = dict(
@@ -103,7 +104,9 @@ def learning_rate_range_test(
 
 # %% ../nbs/08_hyperparameters.ipynb #82416496
 def suggest_learning_rate(curve):
-    """Return a tenth of the learning rate at which the smoothed loss was lowest: near enough, and far from the cliff.
+    """Return a tenth of the learning rate at which the smoothed loss was lowest, which is fastai's rule.
+
+    It is far below the rate at which training breaks, and in a run of few steps it is often too low.
 
     Args:
         curve: DataFrame that `learning_rate_range_test` returned.
@@ -133,6 +136,32 @@ def search_space(trial):
         "warmup_steps": trial.suggest_float("warmup_steps", 0.0, 0.3),
         "weight_decay": trial.suggest_float("weight_decay", 1e-3, 0.3, log=True),
     }
+
+# %% ../nbs/08_hyperparameters.ipynb #75b22892
+def study_options(seed=0, num_random=10):
+    """Return how a search proposes, stops and keeps its trials, as `optuna.create_study` takes it.
+
+    Args:
+        seed: of the proposals.
+        num_random: how many trials are drawn at random, before TPE proposes from what it saw.
+    """
+    import optuna
+
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=num_random)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)  # what is worse than half stops
+    kept = dict(study_name="search", storage=optuna.storages.InMemoryStorage())
+    return dict(sampler=sampler, pruner=pruner, direction="maximize", **kept)
+
+
+def trials_of(options):
+    """Return the trials that a search with these options made, a DataFrame.
+
+    Args:
+        options: that `study_options` returned.
+    """
+    import optuna
+
+    return trials_table(optuna.load_study(study_name=options["study_name"], storage=options["storage"]))
 
 # %% ../nbs/08_hyperparameters.ipynb #7b1a278f
 def search(
@@ -167,17 +196,11 @@ def search(
     Raises:
         CourseError: if the data aren't tokenised, or there is no trial to make.
     """
-    import optuna
-
     inputs.check_search(train_dataset, eval_dataset, num_trials)
     args = train.training_arguments(output_dir, seed=seed, **{"eval_strategy": "steps", "eval_steps": 0.25, **training})
     data = dict(processing_class=tokenizer, train_dataset=train_dataset, eval_dataset=eval_dataset)
     trainer = train.build_trainer(None, args, model_init=model_init, compute_metrics=compute_metrics, **data)
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=num_random)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)  # what is worse than half stops
-    kept = dict(study_name="search", storage=optuna.storages.InMemoryStorage())
-    what = dict(hp_space=space, n_trials=num_trials, compute_objective=lambda metrics: metrics["eval_accuracy"])
-    how = dict(direction="maximize", backend="optuna", sampler=sampler, pruner=pruner)
+    how = study_options(seed, num_random)
     with quiet_optuna():
-        best = trainer.hyperparameter_search(**what, **how, **kept)
-    return best.hyperparameters, trials_table(optuna.load_study(**kept))
+        best = trainer.hyperparameter_search(space, itemgetter("eval_accuracy"), num_trials, backend="optuna", **how)
+    return best.hyperparameters, trials_of(how)

@@ -161,40 +161,88 @@ def test_live_losses_are_drawn_in_one_place(monkeypatch):
     assert plt.get_fignums() == open_before
 
 
-def test_noise_of_the_sweep_is_drawn_and_said(shown):
-    frame = pd.DataFrame({"setting": ["rate"] * 2, "value": ["0.1", "0.2"], "accuracy": [0.6, 0.7]})
-    figures.show_sweep(frame, "setting", "value", "accuracy", 0.65, (0.61, 0.69))
-    figures.show_sweep(frame, "setting", "value", "accuracy", 0.65)
-    assert "unchanged 0.65 (over seeds 0.61 to 0.69). rate: 0.1 0.60, 0.2 0.70." in shown[0][1]
-    assert "unchanged 0.65. rate" in shown[1][1]
+def test_sweep_says_its_noise_and_floor_and_has_numeric_axes_for_numbers(shown):
+    frame = pd.DataFrame(
+        [("learning_rate", "2e-05", 0.57), ("learning_rate", "0.002", 0.6), ("kind", "constant_with_warmup", 0.7)]
+        + [
+            ("batch", "128 x 1", 0.62),
+            ("batch", "8 x 1", 0.77),
+            ("batch", "8 x 4", 0.8),
+            ("decay", "0.0", 0.81),
+            ("decay", "0.3", 0.79),
+        ],
+        columns=["setting", "value", "accuracy"],
+    )
+    panels = {
+        "learning_rate": ("learning rate", 2e-4),
+        "kind": ("schedule", "linear"),
+        "batch": ("examples a step", "32 x 1"),
+        "decay": ("weight decay", 0.01),
+    }
+    figures.show_sweep(frame, panels, "accuracy", [0.61, 0.65, 0.69], 0.571)
+    figures.show_sweep(frame, {"batch": panels["batch"]}, "accuracy", [0.65])
+    (figure, alt), (_, short) = shown
+    assert "3 unchanged runs 65.0% on average (61.0% to 69.0%). Always the commoner class: 57.1%." in alt
+    assert "learning rate (0.0002 unchanged): 2e-05 57.0%, 0.002 60.0%; schedule (linear unchanged): constant 7" in alt
+    assert "examples a step (32 x 1 unchanged): 8 x 1 77.0%, 8 x 4 80.0%, 128 x 1 62.0%" in alt
+    assert [axes.get_xscale() for axes in figure.axes[:4]] == ["log", "linear", "log", "symlog"]
+    dots = [line.get_xdata().tolist() for line in figure.axes[2].lines if line.get_label().startswith("a run")]
+    assert dots == [[8.0, 32.0, 128.0]] and [axes.axison for axes in figure.axes] == [True] * 4 + [False] * 2
+    assert short.startswith("Accuracy by setting") and "commoner" not in short
 
 
-def test_range_test_says_where_the_loss_was_lowest(shown):
+def test_range_test_says_where_the_loss_was_lowest_and_what_is_outside_the_frame(shown):
     curve = pd.DataFrame({"learning_rate": [1e-5, 1e-4, 1e-3], "loss": [0.7, 0.5, 2.0], "smoothed": [0.7, 0.6, 1.0]})
     figures.show_range_test(curve, 1e-5)
+    figures.show_range_test(curve.assign(loss=0.5), 1e-5)
     assert (
         "starts at 0.70, is lowest, 0.60, at a learning rate of 1.0e-04 and ends at 1.00. Suggested: 1.0e-05."
         in shown[0][1]
     )
+    assert shown[0][1].endswith(" 1 of 3 batches lie above the frame.") and "frame" not in shown[1][1]
 
 
 def test_trials_that_were_stopped_are_told_apart(shown):
-    trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3], "accuracy": [0.7, 0.5], "pruned": [False, True]})
-    figures.show_trials(trials)
+    trials = pd.DataFrame(
+        {"learning_rate": [1e-4, 1e-3], "accuracy": [0.7, 0.5], "steps": [26, 13], "pruned": [False, True]}
+    )
+    figures.show_trials(trials, 0.6)
     figures.show_trials(trials[:1])
-    assert "2 trials" in shown[0][1] and "to the end 70% at 1.0e-04; stopped early 50% at 1.0e-03." in shown[0][1]
-    assert "stopped" not in shown[1][1]
+    assert "2 trials" in shown[0][1]
+    assert "to the end 70.0% at 1.0e-04; stopped early 50.0% at 1.0e-03 after 13 steps." in shown[0][1]
+    assert shown[0][1].endswith("Always the commoner class: 60.0%.")
+    assert "stopped" not in shown[1][1] and "commoner" not in shown[1][1]
+
+
+def test_accuracy_over_steps_is_a_line_a_rate_and_schedules_say_their_ends(shown):
+    rows = [
+        (rate, seed, step, rate * step + seed / 100) for rate in (0.01, 0.02) for seed in (0, 1) for step in (19, 38)
+    ]
+    frame = pd.DataFrame(rows, columns=["learning_rate", "seed", "step", "validation_accuracy"])
+    figures.show_rates(frame, 38, 0.1)
+    figures.show_rates(frame[frame["seed"] == 0])
+    figures.show_schedules({"linear": [1e-4, 2e-4, 1e-4], "constant": [2e-4, 2e-4]})
+    (figure, alt), (_, one), (_, schedules) = shown
+    assert "mean of 2 seeds" in alt and "0.01: 19.5% after 19, 38.5% after 38; 0.02: 38.5% after 19" in alt
+    assert alt.endswith("Always the commoner class: 10.0%.") and "mean of 1 seed, by" in one
+    assert {"0.01", "0.02", "38 steps, as in the sweep"} <= set(figure.axes[0].get_legend_handles_labels()[1])
+    assert "linear from 1.0e-04 up to 2.0e-04 and then to 1.0e-04; constant from 2.0e-04" in schedules
 
 
 def test_reliability_and_slices_say_their_numbers(shown):
     table = pd.DataFrame({"count": [3, 7], "confidence": [0.6, 0.9], "accuracy": [0.5, 1.0]})
     figures.show_reliability({"before": table, "after": table})
-    assert "before: sure 60% right 50%, sure 90% right 100%; after: sure" in shown[0][1]
+    assert "before: confidence 60% accuracy 50% (3), confidence 90% accuracy 100% (7); after: conf" in shown[0][1]
+    (axes,) = shown[0][0].axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("confidence (%)", "accuracy (%)")
+    assert axes.get_xlim() == axes.get_ylim() == pytest.approx((44, 104))
     slices = pd.DataFrame(
         {"count": [10, 0], "accuracy": [0.8, np.nan], "low": [0.49, 0], "high": [0.94, 1]}, ["short", "none"]
     )
     figures.show_slices(slices, 0.75)
-    assert "all 75%: short (10) 80% (49% to 94%)." in shown[1][1] and "none" not in shown[1][1]
+    assert "all sentences 75%: short (10) 80% (49% to 94%)." in shown[1][1] and "none" not in shown[1][1]
+    figures.show_slices(slices, 0.75, "answers")
+    assert shown[2][0].axes[0].get_xlabel() == "accuracy (%), 95 % interval (answers in brackets)"
 
 
 def test_masked_words_are_shown_twice_and_the_others_once(shown):
@@ -208,7 +256,7 @@ def test_masked_words_are_shown_twice_and_the_others_once(shown):
 def test_attention_says_where_each_token_looks(shown):
     figures.show_attention(["it", "never", "bores"], [[0.6, 0.1, 0.3], [0.2, 0.1, 0.7], [0.1, 0.4, 0.5]])
     ((figure, alt),) = shown
-    assert "it at bores, never at bores, bores at never." in alt
+    assert "goes from it to it, never to bores, bores to bores." in alt
     assert figure.axes[0].images[0].get_array().shape == (3, 3)
 
 
@@ -276,7 +324,15 @@ def test_memory_names_the_smallest_that_holds_the_peak(shown):
     ((figure, alt),) = shown
     assert "lora 9.0 GB (smallest that holds it: 16 GB), full 90.0 GB (smallest that holds it: none of these)" in alt
     peaks = figure.axes[0].lines[-1]
-    assert list(peaks.get_xdata()) == [9, 90]
+    assert list(peaks.get_xdata()) == [9, 90] and "too small" not in alt.lower()
+
+
+def test_memory_says_which_parts_are_too_small_to_see(shown):
+    figures.show_memory({"lora": {"weights": 6e9, "logits": 1e6, "peak": 6e9}}, {"8 GB": 8.0})
+    ((figure, alt),) = shown
+    assert alt.endswith("Too small to see: logits.")
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["peak", "weights", "logits (too small to see)"]
 
 
 def test_alignment_says_the_label_of_each_token(shown):

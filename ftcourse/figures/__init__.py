@@ -14,7 +14,7 @@ from .scores import confusion_figure, show_confusion, show_groups, show_learning
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
 from .text import chat_html, entities_html, show_chat, show_entities, show_labels, show_words
 from .transfer import show_images
-from .tuning import show_range_test, show_sweep, show_trials
+from .tuning import show_range_test, show_rates, show_schedules, show_sweep, show_trials
 
 __all__ = [
     "BLACK",
@@ -51,8 +51,10 @@ __all__ = [
     "show_padding",
     "show_quantised",
     "show_range_test",
+    "show_rates",
     "show_reliability",
     "show_runs",
+    "show_schedules",
     "show_scores",
     "show_slices",
     "show_span_chances",

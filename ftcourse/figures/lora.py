@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import style
-from .style import BLACK, BLUE, PALETTE
+from .style import BLACK, BLUE
 
 
 def show_quantised(weights: Any, versions: Mapping[str, Any], size: int = 16) -> None:
@@ -45,31 +45,41 @@ def show_quantised(weights: Any, versions: Mapping[str, Any], size: int = 16) ->
 def show_memory(estimates: Mapping[str, Mapping[str, float]], sizes: Mapping[str, float]) -> None:
     """Show what training needs as stacked bars, one a method, with the memory of GPUs as lines.
 
+    The peak may lie before the end of a bar, as not all parts are held at the same moment.
+
     Args:
         estimates: dictionary from a method to a dictionary of parts in bytes with their `peak`, as
             `ftcourse.lora.estimate_memory` returns it.
         sizes: dictionary from the name of a GPU to its memory in units of 10^9 bytes.
     """
+    import matplotlib
     import matplotlib.pyplot as plt
+    import numpy as np
 
-    figure, axes = plt.subplots(figsize=(9, 1.4 + 0.5 * len(estimates)))
+    figure, axes = plt.subplots(figsize=(11, 1.6 + 0.5 * len(estimates)))
     left = dict.fromkeys(estimates, 0.0)
     parts = [part for part in next(iter(estimates.values())) if part != "peak"]
-    for part, colour in zip(parts, PALETTE, strict=False):
+    longest = max(sum(own[part] for part in parts) for own in estimates.values())
+    hidden = [part for part in parts if max(own[part] for own in estimates.values()) < 0.005 * longest]
+    # One hue from dark to light: what is told apart are parts of one thing, not methods.
+    for part, colour in zip(parts, matplotlib.colormaps["Blues"](np.linspace(1, 0.25, len(parts))), strict=True):
         values = [estimates[method][part] / 1e9 for method in estimates]
-        axes.barh(list(estimates), values, left=list(left.values()), color=colour, label=part)
+        label = f"{part} (too small to see)" if part in hidden else part
+        axes.barh(list(estimates), values, left=list(left.values()), color=colour, edgecolor="white", label=label)
         left = {method: left[method] + value for method, value in zip(estimates, values, strict=True)}
     for name, size in sizes.items():
         axes.axvline(size, color=BLACK, linewidth=0.8, linestyle="--")
-        axes.text(size, -0.62, name, ha="center", fontsize=8)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        axes.text(size, -0.68, name, ha="center", va="center", fontsize=8, bbox=box, zorder=5)
     axes.plot([parts["peak"] / 1e9 for parts in estimates.values()], list(estimates), "D", color="white",
               markeredgecolor=BLACK, label="peak")  # fmt: skip
-    axes.set(xlabel="GB", ylim=(len(estimates) - 0.5, -0.85))
-    axes.legend(loc="lower right", fontsize=8)
+    axes.set(xlabel="GB", ylim=(len(estimates) - 0.5, -0.95))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
     peaks = {method: parts["peak"] / 1e9 for method, parts in estimates.items()}
     fits = {
         method: next((name for name, size in sizes.items() if peak < size), "none of these")
         for method, peak in peaks.items()
     }
     said = [f"{method} {peak:.1f} GB (smallest that holds it: {fits[method]})" for method, peak in peaks.items()]
-    style.show(figure, f"Memory of training by part, and the peak: {', '.join(said)}.")
+    small = f" Too small to see: {', '.join(hidden)}." if hidden else ""
+    style.show(figure, f"Memory of training by part, and the peak: {', '.join(said)}.{small}")
