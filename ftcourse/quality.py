@@ -79,7 +79,7 @@ def clean_data(data, drop=(*UNUSABLE, "duplicate"), **options):
 
 # %% ../nbs/07_data_quality.ipynb #31489056
 def shingles(text, size=4):
-    """Return all runs of characters of a text, without case and punctuation.
+    """Return all runs of characters of a text, without case and punctuation, or with it if there is nothing else.
 
     Args:
         text: a string.
@@ -88,7 +88,8 @@ def shingles(text, size=4):
     Returns:
         A set of strings.
     """
-    text = without_punctuation(normalise(inputs.as_texts([text])[0]))
+    text = normalise(inputs.as_texts([text])[0])
+    text = without_punctuation(text) or text
     return {text[start : start + size] for start in range(max(1, len(text) - size + 1))}
 
 # %% ../nbs/07_data_quality.ipynb #98010bd9

@@ -270,10 +270,15 @@ def test_leaks_between_two_sides_are_found_and_pairs_within_a_side_are_not(revie
     texts = list(reviews["text"])[:200]
     pairs = quality.find_near_duplicates([*texts[:100], texts[0]], [*texts[100:], texts[7].upper(), texts[100]])
     assert sorted(zip(pairs["first"], pairs["second"], strict=True)) == [(7, 100)]
-    assert (
-        quality.find_near_duplicates([], []).empty
-        and quality.find_near_duplicates(["", " ", "!"])["similarity"].tolist() == [1] * 3
-    )
+    assert quality.find_near_duplicates([], []).empty and quality.find_near_duplicates(["", " ", "!"])[
+        "similarity"
+    ].tolist() == [1]
+
+
+def test_texts_of_punctuation_alone_are_near_only_if_they_are_the_same():
+    pairs = quality.find_near_duplicates(["!!!", "...", "?!", "A film to see.", "!!!", "…"])
+    assert list(zip(pairs["first"], pairs["second"], strict=True)) == [(0, 4)]
+    assert quality.find_near_duplicates(["!!!"], ["...", "", "film"]).empty
 
 
 def test_texts_that_are_no_texts_are_named():

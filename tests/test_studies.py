@@ -160,7 +160,9 @@ def test_faults_are_planted_found_and_mended(tmp_path, fewer, capsys):
     assert found["leak"]["settings"]["num_train"] == 100 and found["leak"]["settings"]["num_test"] == 40
     assert found["copies"]["metrics"]["recall"] >= 0.9 and found["leak"]["metrics"]["recall"] >= 0.8
     assert found["leak"]["metrics"]["faulty_accuracy"] > found["leak"]["metrics"]["mended_accuracy"]
-    assert all(0 <= value <= 1 for name, value in found["flips"]["metrics"].items() if name != "found")
+    shares = {name: value for name, value in found["flips"]["metrics"].items() if not name.endswith(("found", "_C"))}
+    assert all(0 <= value <= 1 for value in shares.values()) and "corrected_accuracy" in shares
+    assert all(record["metrics"]["faulty_C"] > 0 for fault, record in found.items() if fault != "copies")
     studies.best_practices_data(seeds=(4,), profile="smoke", folder=tmp_path)
     assert capsys.readouterr().out.count("already done") == 4
 
