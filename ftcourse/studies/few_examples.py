@@ -11,7 +11,7 @@ import numpy as np
 from .. import profiles, records
 from ..records import Folder
 from .quality import embed, fit_head
-from .tuning import best_setting, inputs, tuning_data
+from .tuning import best_setting, by_length, inputs, tuning_data
 
 if TYPE_CHECKING:
     import torch
@@ -150,6 +150,7 @@ def _encoder(
         return torch.cat([vectors(chosen[start : start + 64]) for start in range(0, len(chosen), 64)])
 
     def judge(unseen: Dataset) -> float:
+        unseen = by_length(unseen)
         found = all_vectors(list(unseen["text"]))
         if way == "pairs":
             return float(fit_head(all_vectors(texts).numpy(), rows["label"]).score(found.numpy(), unseen["label"]))
