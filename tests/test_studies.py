@@ -1,12 +1,14 @@
 """The studies at smoke size: a record a run, and a second call that does nothing."""
 
 import functools
+from types import SimpleNamespace
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from ftcourse import images, profiles, qa, records, studies, transfer
-from ftcourse.studies import evaluation, quality, tuning
+from ftcourse.studies import evaluation, few_examples, quality, tuning
 
 pytestmark = pytest.mark.models
 
@@ -193,10 +195,11 @@ def test_sides_of_the_tuning_studies_share_no_film():
     assert not films["train"] & films["validation"] and not (films["train"] | films["validation"]) & films["test"]
 
 
-@pytest.mark.parametrize("way", ["feature extraction", "LoRA"])
-def test_ways_are_measured_alike(tmp_path, fewer, way):
-    evaluation._way("best_practices_ways", "one", "smoke", 3, tmp_path, way)
+@pytest.mark.parametrize(("way", "value"), [("feature extraction", 3.0), ("LoRA", 1e-3)])
+def test_ways_are_measured_alike(tmp_path, fewer, way, value):
+    evaluation._way("best_practices_ways", "one", "smoke", 3, tmp_path, way, value)
     (record,) = records.load_records("best_practices_ways", tmp_path)
+    assert record["settings"]["value"] == value
     assert (
         record["settings"]["way"] == way and record["settings"]["num_train"] == 64 and record["settings"]["seed"] == 3
     )
@@ -204,7 +207,52 @@ def test_ways_are_measured_alike(tmp_path, fewer, way):
     assert 0 < record["metrics"]["saved_mb"] < 5 and 0 <= record["metrics"]["accuracy"] <= 1
 
 
-@pytest.mark.parametrize("study", [name for name in studies.STUDIES if name.startswith("best_practices")])
+def test_each_way_takes_the_setting_that_was_best_on_validation(tmp_path, fewer, monkeypatch):
+    monkeypatch.setattr(evaluation, "TRIED", {"feature extraction": (0.3, 3.0)})
+    monkeypatch.setattr(evaluation, "WAYS", ("feature extraction",))
+    monkeypatch.setattr(evaluation, "in_own_process", lambda function, *given: function(*given))
+    studies.best_practices_ways_tried(seeds=(100,), profile="smoke", folder=tmp_path)
+    tried = records.load_records("best_practices_ways_tried", tmp_path)
+    assert [record["settings"]["value"] for record in tried] == [0.3, 3.0]
+    assert not any("accuracy" in record["metrics"] for record in tried), "what is only tried doesn't see the test"
+    studies.best_practices_ways(seeds=(0,), profile="smoke", folder=tmp_path)
+    (run,) = records.load_records("best_practices_ways", tmp_path)
+    best = max(tried, key=lambda record: record["metrics"]["validation_accuracy"])
+    assert run["settings"]["value"] == best["settings"]["value"] and 0 <= run["metrics"]["accuracy"] <= 1
+
+
+def test_a_rate_is_followed_from_epoch_to_epoch(tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "RATES", (2e-4,))
+    studies.best_practices_rates(seeds=(1,), profile="smoke", folder=tmp_path)
+    (record,) = records.load_records("best_practices_rates", tmp_path)
+    assert [row["step"] for row in record["history"]] == [2, 4]
+    assert record["settings"]["lr_scheduler_type"] == "constant_with_warmup"
+    best = max(row["validation_accuracy"] for row in record["history"])
+    assert record["metrics"] == {"best_validation_accuracy": best}
+
+
+def test_few_sentences_are_balanced_chosen_on_validation_and_then_tested(tmp_path, monkeypatch):
+    monkeypatch.setattr(few_examples, "TRIED", {"frozen features": (3.0,), "pairs": (1e-4, 3e-4)})
+    studies.text_classification_few_tried(seeds=(100,), profile="smoke", folder=tmp_path)
+    tried = records.load_records("text_classification_few_tried", tmp_path)
+    assert len(tried) == 3 and all(set(record["metrics"]) == {"validation_accuracy"} for record in tried)
+    studies.text_classification_few(seeds=(0,), profile="smoke", folder=tmp_path)
+    runs = records.load_records("text_classification_few", tmp_path)
+    assert [record["settings"]["way"] for record in runs] == ["frozen features", "pairs"]
+    assert all(set(record["metrics"]) == {"accuracy"} and record["settings"]["num_train"] == 16 for record in runs)
+
+
+def test_half_of_the_pairs_share_a_class():
+    labels = np.array([0] * 8 + [1] * 8)
+    batch = next(few_examples._pairs(labels, SimpleNamespace(few_batch=8), seed=0))
+    assert (labels[batch[:4]] == labels[batch[4:]]).tolist() == [True, False, True, False]
+
+
+# The study of searches waits for its runs.
+WITH_RECORDS = [name for name in studies.STUDIES if (records.results_folder() / name).is_dir()]
+
+
+@pytest.mark.parametrize("study", [name for name in WITH_RECORDS if name.startswith("best_practices")])
 def test_committed_records_are_those_that_the_study_would_write(study, capsys):
     """A study that is run again goes on from the records: it names its runs as it did when they were made."""
     committed = {record["run"] for record in records.load_records(study)}
