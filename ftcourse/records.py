@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -43,7 +44,6 @@ def results_folder() -> Path:
 
 def environment() -> dict[str, Any]:
     """Return what a reader needs to judge a figure: Python, package versions, processor, cores, commit."""
-    import cpuinfo
     import torch
 
     from .train import choose_dtype
@@ -58,12 +58,20 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions,
         "system": platform.system(),
-        "processor": cpuinfo.get_cpu_info().get("brand_raw", platform.machine()),
+        "processor": _processor(),
         "cores": num_cores(),
         "threads": torch.get_num_threads(),
         "dtype": str(choose_dtype()).removeprefix("torch."),
         "commit": _commit(),
     }
+
+
+@cache
+def _processor() -> str:
+    """Return the processor's name; asking for it takes a second or more."""
+    import cpuinfo
+
+    return cpuinfo.get_cpu_info().get("brand_raw", platform.machine())
 
 
 def _commit() -> str | None:
