@@ -161,7 +161,16 @@ def test_live_losses_are_drawn_in_one_place(monkeypatch):
     assert plt.get_fignums() == open_before
 
 
-def test_sweep_says_its_noise_and_floor_and_has_numeric_axes_for_numbers(shown):
+def test_a_sweep_of_any_metric_orders_the_values(shown):
+    rows = [("rank", "16", 1.2), ("rank", "4", 1.0), ("rank", "4", 1.4), ("layers", "all", 0.9)]
+    frame = pd.DataFrame(rows, columns=["setting", "value", "loss"])
+    figures.show_sweep(frame, "setting", "value", "loss", 1.1)
+    ((figure, alt),) = shown
+    assert alt == "loss by setting; unchanged 1.10. rank: 4 1.20, 16 1.20; layers: all 0.90."
+    assert figure.axes[0].lines[1].get_ydata().tolist() == [1.2, 1.2]
+
+
+def test_settings_say_their_noise_and_floor_and_has_numeric_axes_for_numbers(shown):
     frame = pd.DataFrame(
         [("learning_rate", "2e-05", 0.57), ("learning_rate", "0.002", 0.6), ("kind", "constant_with_warmup", 0.7)]
         + [
@@ -179,8 +188,8 @@ def test_sweep_says_its_noise_and_floor_and_has_numeric_axes_for_numbers(shown):
         "batch": ("examples a step", "32 x 1"),
         "decay": ("weight decay", 0.01),
     }
-    figures.show_sweep(frame, panels, "accuracy", [0.61, 0.65, 0.69], 0.571)
-    figures.show_sweep(frame, {"batch": panels["batch"]}, "accuracy", [0.65])
+    figures.show_settings(frame, panels, "accuracy", [0.61, 0.65, 0.69], 0.571)
+    figures.show_settings(frame, {"batch": panels["batch"]}, "accuracy", [0.65])
     (figure, alt), (_, short) = shown
     assert "3 unchanged runs 65.0% on average (61.0% to 69.0%). Always the commoner class: 57.1%." in alt
     assert "learning rate (0.0002 unchanged): 2e-05 57.0%, 0.002 60.0%; schedule (linear unchanged): constant 7" in alt

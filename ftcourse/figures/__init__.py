@@ -14,7 +14,7 @@ from .scores import confusion_figure, show_confusion, show_groups, show_learning
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
 from .text import chat_html, entities_html, show_chat, show_entities, show_labels, show_words
 from .transfer import show_images
-from .tuning import show_range_test, show_rates, show_schedules, show_sweep, show_trials
+from .tuning import show_range_test, show_rates, show_schedules, show_settings, show_sweep, show_trials
 
 __all__ = [
     "BLACK",
@@ -58,6 +58,7 @@ __all__ = [
     "show_scores",
     "show_slices",
     "show_span_chances",
+    "show_settings",
     "show_sweep",
     "show_thresholds",
     "show_trials",

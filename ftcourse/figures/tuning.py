@@ -35,7 +35,36 @@ def show_schedules(schedules: Mapping[str, Sequence[float]]) -> None:
     style.show(figure, f"Learning rate over the steps: {'; '.join(said)}.")
 
 
-def show_sweep(
+def show_sweep(frame: pd.DataFrame, setting: str, value: str, metric: str, default: float) -> None:
+    """Show any metric for each value of each setting, a panel a setting, a dot the mean of a value's runs.
+
+    Args:
+        frame: DataFrame with one row a run.
+        setting: column with the name of the setting that was changed.
+        value: column with its value.
+        metric: column to show, in its own unit.
+        default: what the metric is when nothing is changed, drawn as a dashed line.
+    """
+    import matplotlib.pyplot as plt
+
+    groups = list(frame.groupby(setting, sort=False))
+    figure, all_axes = plt.subplots(1, len(groups), figsize=(2.4 * len(groups), 3.2), sharey=True, squeeze=False)
+    said = []
+    for axes, (name, runs) in zip(all_axes.flat, groups, strict=True):
+        means = runs.groupby(value)[metric].mean()
+        order = sorted(means.index, key=lambda one: (_number(one) is None, _number(one) or len(str(one))))
+        axes.axhline(default, color=BLACK, linestyle="--")
+        axes.plot(range(len(order)), means[order], "o", color=RUN)
+        axes.set_xlim(-0.6, len(order) - 0.4)
+        axes.set_xticks(range(len(order)), [str(one).replace(" ", "\n") for one in order], fontsize=7)
+        axes.set_title(name, fontsize=10)
+        said.append(f"{name}: " + ", ".join(f"{one} {means[one]:.2f}" for one in order))
+    what = metric.replace("_", " ")
+    all_axes.flat[0].set_ylabel(what)
+    style.show(figure, f"{what} by setting; unchanged {default:.2f}. {'; '.join(said)}.")
+
+
+def show_settings(
     frame: pd.DataFrame,
     panels: Mapping[str, tuple[str, Any]],
     metric: str,
