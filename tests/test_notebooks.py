@@ -356,6 +356,12 @@ def test_strict_cells_are_compared_with_what_is_committed(sound, output, faults)
     assert not list(strict_differences(run, sound))
 
 
+def test_what_a_kernel_cuts_in_two_is_one_output():
+    cut = [new_output("stream", name="stdout", text=text) for text in ("one\ntw", "o\n")]
+    cell = new_code_cell("print()", outputs=[*cut, new_output("stream", name="stderr", text="no\n")])
+    assert [output["text"] for output in committed_outputs(cell)] == ["one\ntwo\n", "no\n"]
+
+
 @pytest.mark.long
 def test_second_run_compares_strict_cells_and_only_runs_the_others(tmp_path, sound):
     """What the second run can find: a changed output of a strict cell, and an error anywhere."""

@@ -49,7 +49,7 @@ def committed_outputs(cell: dict[str, Any]) -> list[dict[str, Any]]:
     Args:
         cell: a code cell as nbformat or json reads it.
     """
-    return [_without_paths(output) for output in cell["outputs"] if not _is_widget(output)]
+    return _joined([_without_paths(output) for output in cell["outputs"] if not _is_widget(output)])
 
 
 def stamp(path: str | Path) -> None:
@@ -62,6 +62,18 @@ def stamp(path: str | Path) -> None:
         CourseError: if it has an error or no outputs; it is then left as it was.
     """
     _write_stamped(_read(path), path)
+
+
+def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return outputs in which what was printed in one go is one output, however the kernel has cut it."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if output.get("output_type") == "stream" and before.get("name") == output["name"]:
+            before["text"] = "".join(before["text"]) + "".join(output["text"])
+        else:
+            joined.append(output)
+    return joined
 
 
 def _is_widget(output: dict[str, Any]) -> bool:
