@@ -85,8 +85,10 @@ def _run(
     dataset["train"] = _balanced(dataset["train"], num_train)
     train.seed_everything(seed)
     with records.measure() as cost:
-        judge = _features(settings, dataset["train"], value) if way == "frozen features" else None
-        judge = judge or _encoder(settings, dataset["train"], way, value, seed)
+        if way == "frozen features":
+            judge = _features(settings, dataset["train"], value)
+        else:
+            judge = _encoder(settings, dataset["train"], way, value, seed)
     metrics = {f"{split}_accuracy".removeprefix("test_"): judge(dataset[split])}
     used = inputs(settings, seed, dataset, way=way, value=value, num_steps=settings.few_steps)
     records.write_record(study, run, metrics=metrics, settings=used, cost=cost, folder=folder)
