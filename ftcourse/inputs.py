@@ -52,9 +52,11 @@ def as_list(values: Any, name: str) -> list[Any]:
         raise CourseError(f"{name} are one {type(values).__name__}, not a list: put it into a list, [...].")
     if hasattr(values, "columns"):
         raise CourseError(f"{name} are a whole table: pass one column of it, such as table['text'].")
+    if type(values).__module__ == "datasets.arrow_dataset":
+        values = values[:]  # a column is decoded row by row where one iterates over it, which takes ten times as long
     if hasattr(values, "detach"):
         values = to_numpy(values)
-    # An array of any type knows its values as Python's; a column of pandas or datasets is read item by item.
+    # An array of any type knows its values as Python's; a column of pandas is read item by item.
     values = values.tolist() if isinstance(values, np.ndarray) else list(values)
     return [to_plain(value) for value in values]
 

@@ -68,7 +68,7 @@ def split_by_group(
     def split(part: Dataset, share: float) -> tuple[Dataset, Dataset]:
         splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
         try:
-            first, second = next(splitter.split(part, groups=part[group]))
+            first, second = next(splitter.split(part, groups=part[group][:]))
         except (TypeError, ValueError) as error:  # too few groups for these shares, or of kinds that can't be sorted
             raise CourseError(
                 f"The groups of {group!r} can't be split: {error}. Take other shares, or groups."

@@ -505,19 +505,23 @@ def test_the_estimate_is_near_what_real_training_took():
 # --- Studies ---------------------------------------------------------------------------------------------------------
 
 
-def test_studies_write_a_record_a_run_and_continue(tmp_path, capsys):
+def test_studies_write_a_record_a_run_and_continue(tmp_path, tiny, monkeypatch, capsys):
+    def in_this_process(function, study, run, profile, seed, folder, *more):
+        return records.is_done(study, run, folder) or function(study, run, profile, seed, folder, *more)
+
+    monkeypatch.setattr(importlib.import_module("ftcourse.studies.lora"), "in_own_process", in_this_process)
     studies.lora(seeds=(0,), profile="smoke", folder=tmp_path, methods=("lora",))
     (record,) = records.load_records("lora", tmp_path)
     metrics = record["metrics"]
-    assert metrics["loss"] < metrics["base_loss"] and metrics["trainable"] == 4_884_480
-    assert 0 < metrics["training_memory_mb"] < record["peak_memory_mb"] and metrics["saved_mb"] > 5
+    assert metrics["loss"] < metrics["base_loss"] and metrics["trainable"] == 2048
+    assert metrics["training_memory_mb"] < record["peak_memory_mb"] and metrics["saved_mb"] > 0
     assert record["settings"]["method"] == "lora" and record["settings"]["r"] == 16
     studies.lora(seeds=(0,), profile="smoke", folder=tmp_path, methods=("lora",))
     assert "lora/lora-seed-0: already done" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("profile", "sizes", "short"), [("local", (120, 46), {"num_train_epochs": 2}), ("smoke", (24, 4), {})]
+    ("profile", "sizes", "short"), [("local", (120, 46), {"num_train_epochs": 2}), ("smoke", (16, 4), {})]
 )
 def test_the_size_of_the_sweep_comes_from_the_profile(monkeypatch, profile, sizes, short):
     study = importlib.import_module("ftcourse.studies.lora")

@@ -1,6 +1,7 @@
 """Run records: written whole, read back, rendered."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scipy import stats
 
 from ftcourse import files, records
 from ftcourse.errors import CourseError
+from ftcourse.studies.memory import in_own_process
 
 
 def write(folder, run, accuracy):
@@ -148,3 +150,17 @@ def test_intervals_take_any_list_of_numbers():
             records.interval(values)
     with pytest.raises(CourseError, match="level is 95"):
         records.interval([0.5, 0.6], level=95)
+
+
+def say_where(study, run, profile, seed, folder):
+    records.write_record(study, run, metrics={"process": os.getpid()}, settings={"seed": seed}, folder=folder)
+
+
+@pytest.mark.long
+def test_a_run_in_its_own_process_is_done_once(tmp_path):
+    seen = set()
+    for _ in range(2):
+        in_own_process(say_where, "study", "a", "smoke", 3, tmp_path)
+        (record,) = records.load_records("study", tmp_path)
+        seen.add(record["metrics"]["process"])
+    assert len(seen) == 1 and os.getpid() not in seen and record["settings"] == {"seed": 3}

@@ -6,11 +6,36 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from ftcourse import images, profiles, qa, records, studies, transfer
+from ftcourse.files import model_path
 from ftcourse.studies import evaluation, few_examples, quality, tuning
 
 pytestmark = pytest.mark.models
+
+TINY = dict(
+    hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, max_position_embeddings=256
+)
+
+
+@pytest.fixture(scope="module")
+def tiny_encoder(tmp_path_factory):
+    """The folder of a random encoder of one layer with MiniLM's tokenizer: what a study does is the same with it."""
+    folder = tmp_path_factory.mktemp("tiny-encoder")
+    tokenizer = AutoTokenizer.from_pretrained(model_path("all-minilm-l6-v2"))
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(tokenizer), **TINY)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def use_tiny_encoder(monkeypatch, tiny_encoder):
+    """Lesson 7 keeps the real one: what its study finds depends on it."""
+    for lesson in ("03_text_classification", "06_question_answering", "08_hyperparameters", "09_evaluation"):
+        monkeypatch.setitem(profiles.LESSONS[lesson], "smoke", profiles.LESSONS[lesson]["smoke"] | {"model": tiny_encoder})
 
 
 def test_study_writes_records_and_continues(tmp_path, capsys):
@@ -97,10 +122,12 @@ def test_questions_are_judged_with_and_without_a_threshold(tmp_path, capsys):
     assert all(
         metrics[f"{prefix}exact_match"] <= metrics[f"{prefix}f1"] for prefix in ("", "validation_", "always_answer_")
     )
-    # Whoever never answers is right where there is no answer; whoever always does is right at most where there is one.
+    # Whoever never answers is right where there is no answer. Whoever always does is right where there is one, and where
+    # there is none only by an answer of which the scoring leaves nothing, such as "the", as a random reader may give it.
     answerable = inputs["num_test_answerable"] / inputs["num_test"]
     assert metrics["never_answer_f1"] == pytest.approx(1 - answerable)
-    assert metrics["always_answer_f1"] == pytest.approx(metrics["f1"] * answerable)
+    right = metrics["f1"] * answerable
+    assert right - 1e-9 <= metrics["always_answer_f1"] <= right + 1 - answerable + 1e-9
     assert inputs["reader_seeds"] == [6, 7] and inputs["length_penalty"] > 0
     assert 0 <= metrics["one_reader_exact_match"] <= metrics["one_reader_f1"] <= 1 and "without_penalty_f1" in metrics
     studies.qa(seeds=(3,), profile="smoke", folder=tmp_path)
@@ -203,7 +230,7 @@ def test_ways_are_measured_alike(tmp_path, fewer, way, value):
     assert (
         record["settings"]["way"] == way and record["settings"]["num_train"] == 64 and record["settings"]["seed"] == 3
     )
-    assert record["metrics"]["trainable"] == {"feature extraction": 385, "LoRA": 338_690}[way]
+    assert record["metrics"]["trainable"] == {"feature extraction": 17, "LoRA": 1826}[way]
     assert 0 < record["metrics"]["saved_mb"] < 5 and 0 <= record["metrics"]["accuracy"] <= 1
 
 
