@@ -53,7 +53,7 @@ def as_list(values: Any, name: str) -> list[Any]:
     if hasattr(values, "columns"):
         raise CourseError(f"{name} are a whole table: pass one column of it, such as table['text'].")
     if type(values).__module__ == "datasets.arrow_dataset":
-        values = values[:]  # a column is decoded row by row where one iterates over it, which takes ten times as long
+        values = values[:]  # type: ignore[index]  # where one iterates over a column, it is decoded row by row
     if hasattr(values, "detach"):
         values = to_numpy(values)
     # An array of any type knows its values as Python's; a column of pandas is read item by item.

@@ -212,7 +212,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             curve=((500, 8), (1000, 4), (2000, 2), (4000, 1)),
             # The study of few sentences: how many of them, steps, and sentences a step.
             few=(64, 256),
-            few_sizes=dict(train=None, validation=1000, test=None),
+            few_sizes=dict(train=None, validation=500, test=1000),
             few_steps=80,
             few_batch=16,
         ),

@@ -106,7 +106,7 @@ def learning_rate_range_test(
 def suggest_learning_rate(curve):
     """Return a tenth of the learning rate at which the smoothed loss was lowest, which is fastai's rule.
 
-    It is far below the rate at which training breaks, and in a run of few steps it is often too low.
+    It is far below the rate at which training breaks, and in a short run it can be too low: try it on validation.
 
     Args:
         curve: DataFrame that `learning_rate_range_test` returned.
@@ -148,7 +148,7 @@ def study_options(seed=0, num_random=10):
     import optuna
 
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=num_random)
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)  # what is worse than half stops
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3)  # stops what is worse than half of the trials
     kept = dict(study_name="search", storage=optuna.storages.InMemoryStorage())
     return dict(sampler=sampler, pruner=pruner, direction="maximize", **kept)
 
@@ -172,8 +172,8 @@ def search(
     output_dir,
     space=search_space,
     num_trials=8,
-    num_random=10,
     seed=0,
+    study=None,
     **training,
 ):
     """Search settings with Optuna through the Trainer.
@@ -186,8 +186,8 @@ def search(
         output_dir: folder that the Trainer wants.
         space: function from an Optuna trial to settings.
         num_trials: how many settings to try.
-        num_random: how many of these are drawn at random, before TPE proposes from what it saw.
         seed: of the trials, the heads and the shuffling.
+        study: how to search; None takes ``study_options(seed)``, whose first ten trials are drawn at random.
         **training: arguments of ``TrainingArguments`` that are the same in all trials.
 
     Returns:
@@ -200,7 +200,7 @@ def search(
     args = train.training_arguments(output_dir, seed=seed, **{"eval_strategy": "steps", "eval_steps": 0.25, **training})
     data = dict(processing_class=tokenizer, train_dataset=train_dataset, eval_dataset=eval_dataset)
     trainer = train.build_trainer(None, args, model_init=model_init, compute_metrics=compute_metrics, **data)
-    how = study_options(seed, num_random)
+    how = study or study_options(seed)
     with quiet_optuna():
         best = trainer.hyperparameter_search(space, itemgetter("eval_accuracy"), num_trials, backend="optuna", **how)
     return best.hyperparameters, trials_of(how)

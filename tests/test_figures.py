@@ -127,10 +127,11 @@ def test_losses_of_a_trainer_stand_beside_its_metric(shown):
     log = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 0.5}, {"step": 2, "eval_loss": 1.0, "eval_f1": 0.25},
            {"step": 3, "eval_loss": float("nan"), "eval_f1": 0.75},
            {"step": 3, "train_runtime": 9.0, "train_loss": 1.5}]  # fmt: skip
-    figures.show_losses(log, metric="f1")
+    figures.show_losses(log, metric="f1", kept=2)
     ((figure, alt),) = shown
     left, right = figure.axes
-    assert [line.get_xydata().tolist() for line in left.lines] == [[[1, 2.0], [2, 0.5]], [[2, 1.0]]]
+    assert [line.get_xydata().tolist() for line in left.lines[:2]] == [[[1, 2.0], [2, 0.5]], [[2, 1.0]]]
+    assert [axes.lines[-1].get_xdata() for axes in figure.axes] == [[2, 2]] * 2 and alt.endswith("step 2 was kept.")
     assert right.lines[0].get_xydata().tolist() == [[2, 25], [3, 75]] and "(%)" in right.get_ylabel()
     assert "validation f1 from 25.0% to 75.0%" in alt
 
@@ -192,11 +193,14 @@ def test_settings_say_their_noise_and_floor_and_has_numeric_axes_for_numbers(sho
     figures.show_settings(frame, {"batch": panels["batch"]}, "accuracy", [0.65])
     (figure, alt), (_, short) = shown
     assert "3 unchanged runs 65.0% on average (61.0% to 69.0%). Always the commoner class: 57.1%." in alt
-    assert "learning rate (0.0002 unchanged): 2e-05 57.0%, 0.002 60.0%; schedule (linear unchanged): constant 7" in alt
+    assert (
+        "learning rate (0.0002 unchanged): 2e-05 57.0%, 0.002 60.0%; schedule (linear unchanged): constant with" in alt
+    )
     assert "examples a step (32 x 1 unchanged): 8 x 1 77.0%, 8 x 4 80.0%, 128 x 1 62.0%" in alt
     assert [axes.get_xscale() for axes in figure.axes[:4]] == ["log", "linear", "log", "symlog"]
     dots = [line.get_xdata().tolist() for line in figure.axes[2].lines if line.get_label().startswith("a run")]
     assert dots == [[8.0, 32.0, 128.0]] and [axes.axison for axes in figure.axes] == [True] * 4 + [False] * 2
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["8 x 4"]
     assert short.startswith("Accuracy by setting") and "commoner" not in short
 
 
@@ -216,9 +220,13 @@ def test_trials_that_were_stopped_are_told_apart(shown):
         {"learning_rate": [1e-4, 1e-3], "accuracy": [0.7, 0.5], "steps": [26, 13], "pruned": [False, True]}
     )
     figures.show_trials(trials, 0.6)
-    figures.show_trials(trials[:1])
+    figures.show_trials(trials[:1], space=(1e-5, 1e-2))
+    assert shown[1][0].axes[0].get_xlim() == (1e-5, 1e-2)
     assert "2 trials" in shown[0][1]
-    assert "to the end 70.0% at 1.0e-04; stopped early 50.0% at 1.0e-03 after 13 steps." in shown[0][1]
+    assert (
+        "to the end 70.0% at 1.00e-04; stopped early, accuracy when stopped 50.0% at 1.00e-03 after 13 steps."
+        in shown[0][1]
+    )
     assert shown[0][1].endswith("Always the commoner class: 60.0%.")
     assert "stopped" not in shown[1][1] and "commoner" not in shown[1][1]
 
@@ -233,9 +241,9 @@ def test_accuracy_over_steps_is_a_line_a_rate_and_schedules_say_their_ends(shown
     figures.show_schedules({"linear": [1e-4, 2e-4, 1e-4], "constant": [2e-4, 2e-4]})
     (figure, alt), (_, one), (_, schedules) = shown
     assert "mean of 2 seeds" in alt and "0.01: 19.5% after 19, 38.5% after 38; 0.02: 38.5% after 19" in alt
-    assert alt.endswith("Always the commoner class: 10.0%.") and "mean of 1 seed, by" in one
+    assert alt.endswith("Always the commoner class: 10.0%. A line marks 38 steps.") and "one run a rate, by" in one
     assert {"0.01", "0.02", "38 steps, as in the sweep"} <= set(figure.axes[0].get_legend_handles_labels()[1])
-    assert "linear from 1.0e-04 up to 2.0e-04 and then to 1.0e-04; constant from 2.0e-04" in schedules
+    assert "linear rises to 2.0e-04 at step 2 and falls to 50% of it at the last step; constant rises to" in schedules
 
 
 def test_reliability_and_slices_say_their_numbers(shown):

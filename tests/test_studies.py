@@ -35,7 +35,9 @@ def tiny_encoder(tmp_path_factory):
 def use_tiny_encoder(monkeypatch, tiny_encoder):
     """Lesson 7 keeps the real one: what its study finds depends on it."""
     for lesson in ("03_text_classification", "06_question_answering", "08_hyperparameters", "09_evaluation"):
-        monkeypatch.setitem(profiles.LESSONS[lesson], "smoke", profiles.LESSONS[lesson]["smoke"] | {"model": tiny_encoder})
+        monkeypatch.setitem(
+            profiles.LESSONS[lesson], "smoke", profiles.LESSONS[lesson]["smoke"] | {"model": tiny_encoder}
+        )
 
 
 def test_study_writes_records_and_continues(tmp_path, capsys):
@@ -122,8 +124,8 @@ def test_questions_are_judged_with_and_without_a_threshold(tmp_path, capsys):
     assert all(
         metrics[f"{prefix}exact_match"] <= metrics[f"{prefix}f1"] for prefix in ("", "validation_", "always_answer_")
     )
-    # Whoever never answers is right where there is no answer. Whoever always does is right where there is one, and where
-    # there is none only by an answer of which the scoring leaves nothing, such as "the", as a random reader may give it.
+    # Whoever never answers is right where there is no answer. Whoever always does is right where there is one, and
+    # elsewhere only by an answer of which the scoring leaves nothing, such as "the", as a random reader may give it.
     answerable = inputs["num_test_answerable"] / inputs["num_test"]
     assert metrics["never_answer_f1"] == pytest.approx(1 - answerable)
     right = metrics["f1"] * answerable

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import style
-from .style import SKY, VERMILION
+from .style import BLACK, SKY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def show_losses(history: Sequence[dict[str, Any]], metric: str | None = None) -> None:
+def show_losses(history: Sequence[dict[str, Any]], metric: str | None = None, kept: float | None = None) -> None:
     """Show the training and validation loss of a run, and a validation metric beside them if one is named.
 
     Args:
@@ -20,11 +20,12 @@ def show_losses(history: Sequence[dict[str, Any]], metric: str | None = None) ->
             step) and ``loss``, ``eval_loss`` and ``eval_METRIC`` where they were measured. The names of OpenAI's result
             files, ``train_loss`` and ``valid_loss``, are understood too; what is missing or NaN is left out.
         metric: name of a share between 0 and 1 to show in a second panel; None for none.
+        kept: the step (or epoch) of the checkpoint that was kept, marked by a line; None for none.
 
     Raises:
         ValueError: if the history holds no loss.
     """
-    style.show(*_losses(history, metric))
+    style.show(*_losses(history, metric, kept))
 
 
 def live_losses() -> Callable[[Sequence[dict[str, Any]]], None]:
@@ -36,7 +37,9 @@ def live_losses() -> Callable[[Sequence[dict[str, Any]]], None]:
     return lambda history: show_again(*_losses(history))
 
 
-def _losses(history: Sequence[dict[str, Any]], metric: str | None = None) -> tuple[Figure, str]:
+def _losses(
+    history: Sequence[dict[str, Any]], metric: str | None = None, kept: float | None = None
+) -> tuple[Figure, str]:
     """Return a figure of the losses, and its text alternative."""
     import matplotlib.pyplot as plt
 
@@ -60,6 +63,10 @@ def _losses(history: Sequence[dict[str, Any]], metric: str | None = None) -> tup
             said.append(
                 f"{name} loss from {points[0][1]:.3g} to {points[-1][1]:.3g}, lowest {lowest:.3g} at {unit} {at:g}"
             )
+    if kept is not None:
+        for each in all_axes.flat:
+            each.axvline(kept, color=BLACK, linestyle=":", label="kept")
+        said.append(f"the checkpoint of {unit} {kept:g} was kept")
     top = max(value for _, value in training + validation)
     axes.set(xlabel=unit, ylabel="loss", ylim=(-0.03 * top, 1.05 * top))  # a loss near zero stays visible
     axes.legend()

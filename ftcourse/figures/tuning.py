@@ -28,10 +28,16 @@ def show_schedules(schedules: Mapping[str, Sequence[float]]) -> None:
     said = []
     for (name, rates), line in zip(schedules.items(), LINES * len(schedules), strict=False):
         axes.plot(range(1, len(rates) + 1), rates, line, color=BLACK, label=name)
-        said.append(f"{name} from {rates[0]:.1e} up to {max(rates):.1e} and then to {rates[-1]:.1e}")
+        top = max(range(len(rates)), key=rates.__getitem__)
+        end = (
+            "stays there"
+            if rates[-1] == rates[top]
+            else f"falls to {rates[-1] / rates[top]:.0%} of it at the last step"
+        )
+        said.append(f"{name} rises to {rates[top]:.1e} at step {top + 1} and {end}")
     axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
     axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    axes.legend()
+    figure.legend(loc="outside right upper", fontsize=8, handlelength=4)
     style.show(figure, f"Learning rate over the steps: {'; '.join(said)}.")
 
 
@@ -92,12 +98,15 @@ def show_settings(
         runs = frame[frame["setting"] == setting].sort_values("value", key=lambda column: column.map(_number))
         values, scores = list(runs["value"]), [100 * score for score in runs[metric]]
         places, (start,) = _places(axes, [*values, usual], len(values))
-        axes.axhspan(100 * low, 100 * high, color=BLACK, alpha=0.12, label="their range")
+        axes.axhspan(100 * low, 100 * high, color=BLACK, alpha=0.12, label="range of the unchanged runs")
         axes.axhline(100 * mean, color=BLACK, linestyle="--", label=f"mean of {len(unchanged)} unchanged runs")
         if floor is not None:
             axes.axhline(100 * floor, color=GREY, linestyle=":", linewidth=2, label="always the commoner class")
         axes.plot([start], [100 * mean], "D", color=BLACK, markersize=5, label="the unchanged value")
         axes.plot(places, scores, "o", color=RUN, label="a run with this value")
+        for place, score, value in zip(places, scores, values, strict=True):
+            if place == start and value != usual:  # the axis has one name for both
+                axes.annotate(_word(value), (place, score), xytext=(5, 4), textcoords="offset points", fontsize=8)
         axes.set_title(name, fontsize=10)
         points = ", ".join(f"{_word(value)} {score:.1f}%" for value, score in zip(values, scores, strict=True))
         said.append(f"{name} ({_word(usual)} unchanged): {points}")
@@ -118,7 +127,7 @@ def _places(axes: Axes, values: Sequence[Any], count: int) -> tuple[list[float],
     numbers = [number for number in map(_number, values) if number is not None]
     if len(numbers) < len(values):
         names = [values[-1], *dict.fromkeys(value for value in values if value != values[-1])]
-        axes.set_xticks(range(len(names)), [_word(name) for name in names], fontsize=8)
+        axes.set_xticks(range(len(names)), [_word(name).replace(" ", "\n") for name in names], fontsize=8)
         axes.set_xlim(-0.6, len(names) - 0.4)
         places = [float(names.index(value)) for value in values]
         return places[:count], places[count:]
@@ -150,7 +159,7 @@ def _number(value: Any) -> float | None:
 def _word(value: Any) -> str:
     """Return a setting's value as a reader would say it."""
     number = None if " x " in str(value) else _number(value)
-    return str(value).split("_with_")[0].replace("_", " ") if number is None else f"{number:g}"
+    return str(value).replace("_", " ") if number is None else f"{number:g}"
 
 
 def show_range_test(curve: pd.DataFrame, suggested: float) -> None:
@@ -193,11 +202,11 @@ def show_rates(frame: pd.DataFrame, mark: float | None = None, floor: float | No
 
     figure, axes = plt.subplots(figsize=(9, 3.8))
     said = []
-    for (rate, runs), line in zip(frame.groupby("learning_rate"), LINES[2::-1] * len(frame), strict=False):
+    for (rate, runs), line in zip(frame.groupby("learning_rate"), LINES[:2] + LINES[3:], strict=False):
         seeds = runs.pivot(index="step", columns="seed", values="validation_accuracy")
         axes.plot(seeds.index, 100 * seeds.to_numpy(), color=RUN, alpha=0.25, linewidth=1)
         mean = seeds.mean(axis="columns")
-        axes.plot(mean.index, 100 * mean, line, color=RUN, linewidth=2.5, label=f"{rate:g}")
+        axes.plot(mean.index, 100 * mean, linestyle=line, color=RUN, linewidth=2.5, label=f"{rate:g}")
         points = ", ".join(f"{score:.1%} after {step}" for step, score in mean.items())
         said.append(f"{rate:g}: {points}")
     if mark is not None:
@@ -208,25 +217,24 @@ def show_rates(frame: pd.DataFrame, mark: float | None = None, floor: float | No
     figure.legend(title="learning rate", loc="outside right upper", fontsize=8, title_fontsize=8, handlelength=4)
     level = "" if floor is None else f" Always the commoner class: {floor:.1%}."
     count = frame["seed"].nunique()
-    style.show(
-        figure,
-        f"Validation accuracy over the steps, mean of {count} seed{'s' if count > 1 else ''}, by learning rate. "
-        f"{'; '.join(said)}.{level}",
-    )
+    runs = f"mean of {count} seeds" if count > 1 else "one run a rate"
+    at = "" if mark is None else f" A line marks {mark:g} steps."
+    style.show(figure, f"Validation accuracy over the steps, {runs}, by learning rate. {'; '.join(said)}.{level}{at}")
 
 
-def show_trials(trials: pd.DataFrame, floor: float | None = None) -> None:
+def show_trials(trials: pd.DataFrame, floor: float | None = None, space: tuple[float, float] | None = None) -> None:
     """Show the trials of a search by learning rate and accuracy; those that were stopped early are crosses.
 
     Args:
         trials: DataFrame with learning_rate, accuracy, steps and pruned.
         floor: share of the commoner class, drawn as a dotted line; None for none.
+        space: the lowest and the highest rate that were searched; None leaves the axis to the trials.
     """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots()
     said = []
-    for pruned, name, mark in ((False, "to the end", "o"), (True, "stopped early", "x")):
+    for pruned, name, mark in ((False, "to the end", "o"), (True, "stopped early, accuracy when stopped", "x")):
         rows = trials[trials["pruned"] == pruned]
         if len(rows):
             axes.plot(rows["learning_rate"], 100 * rows["accuracy"], mark, color=RUN, label=name)
@@ -234,12 +242,14 @@ def show_trials(trials: pd.DataFrame, floor: float | None = None) -> None:
             said.append(
                 f"{name} "
                 + ", ".join(
-                    f"{score:.1%} at {rate:.1e}" + f" after {steps} steps" * pruned for rate, score, steps in points
+                    f"{score:.1%} at {rate:.2e}" + f" after {steps} steps" * pruned for rate, score, steps in points
                 )
             )
     if floor is not None:
         axes.axhline(100 * floor, color=GREY, linestyle=":", linewidth=2, label="always the commoner class")
     axes.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy (%)")
+    if space:
+        axes.set_xlim(*space)
     axes.legend(fontsize=8)
     level = "" if floor is None else f" Always the commoner class: {floor:.1%}."
     style.show(figure, f"{len(trials)} trials, accuracy by learning rate: {'; '.join(said)}.{level}")

@@ -235,7 +235,8 @@ def _search(run: str, settings: SimpleNamespace, seed: int, folder: Folder) -> N
     tokenized = tokenize(dataset, tokenizer, settings.max_length)
     maker = tuning.model_maker(settings.model, settings.model_revision, settings.model_config)
     trials_of = dict(num_trials=settings.search_trials, num_random=settings.search_random)
-    options = dict(training, **trials_of, seed=seed, eval_steps=0.5)
+    how = tuning.study_options(seed, settings.search_random)
+    options = dict(training, num_trials=settings.search_trials, seed=seed, study=how, eval_steps=0.5)
     with tempfile.TemporaryDirectory() as output_dir, records.measure() as cost:
         best, trials = tuning.search(
             maker, tokenized["train"], tokenized["validation"], tokenizer, output_dir, **options
