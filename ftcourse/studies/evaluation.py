@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # extraction has no steps; its setting is scikit-learn's C.
 TRIED: dict[str, tuple[float, ...]] = {
     "full fine-tuning": (1e-4, 2e-4, 4e-4),
-    "feature extraction": (0.3, 3.0, 30.0),
+    "feature extraction": (0.003, 0.03, 0.3),
     "LoRA": (1e-3, 2e-3, 4e-3),
     "QLoRA": (1e-3, 2e-3, 4e-3),
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RATES = (5e-5, 1e-4, 3e-4)
 # Each way, and the values of its setting that it may choose from on validation films: C, or the learning rate.
 TRIED: dict[str, tuple[float, ...]] = {
-    "frozen features": (0.3, 3.0, 30.0),
+    "frozen features": (0.03, 0.3, 3.0),
     "head on the first token": RATES,
     "head on the mean": RATES,
     "pairs": RATES,
