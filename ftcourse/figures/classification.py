@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import style
-from .style import BLACK, BLUE, SKY, VERMILION, YELLOW
+from .style import BLACK, METHODS, SKY, YELLOW
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,9 +79,7 @@ def show_weights(names: Sequence[str], weights: np.ndarray, labels: Sequence[str
     order = np.argsort(weights)
     chosen = [*order[:count], *order[-count:]]
     figure, axes = plt.subplots(figsize=(7, 0.22 * len(chosen)))
-    axes.barh(
-        [names[i] for i in chosen], weights[chosen], color=[VERMILION if weights[i] < 0 else BLUE for i in chosen]
-    )
+    axes.barh([names[i] for i in chosen], weights[chosen], color=METHODS["word counter"])
     axes.tick_params(labelsize=8)
     axes.set(xlabel=f"weight: negative says {labels[0]}, positive says {labels[1]}")
     low, high = (", ".join(names[i] for i in part) for part in (order[:5], order[:-6:-1]))
@@ -119,7 +117,7 @@ def show_padding(lengths: Sequence[int] | np.ndarray, batch_size: int) -> dict[s
             np.arange(width or rows.max()) < rows[:, None], aspect="auto", cmap="cividis_r", interpolation="none"
         )
         axes.set(
-            title=f"{way}: {width or rows.max()} wide\n{efficiency[way]:.0%} real tokens",
+            title=f"{way}: {width or rows.max()} wide\nall batches: {efficiency[way]:.0%} real tokens",
             xlabel="place in the sentence",
             yticks=[],
         )

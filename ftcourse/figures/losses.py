@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import style
-from .style import BLACK, SKY, VERMILION
+from .style import BLACK, GREY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +56,7 @@ def _losses(
     figure, all_axes = plt.subplots(1, 2 if metric else 1, figsize=(9, 3) if metric else None, squeeze=False)
     axes, said = all_axes[0, 0], []
     few = "o-" if len(training) < 20 else "-"
-    for name, points, line, colour in (("training", training, few, SKY), ("validation", validation, "o-", VERMILION)):
+    for name, points, line, colour in (("training", training, few, GREY), ("validation", validation, "o-", BLACK)):
         if points:
             axes.plot(*zip(*points, strict=True), line, color=colour, label=name)
             at, lowest = min(points, key=lambda point: point[1])
@@ -73,7 +73,7 @@ def _losses(
     scores = _series(history, unit, f"eval_{metric}") if metric else []
     if scores:
         right = all_axes[0, 1]
-        right.plot([at for at, _ in scores], [100 * score for _, score in scores], "o-", color=VERMILION)
+        right.plot([at for at, _ in scores], [100 * score for _, score in scores], "o-", color=BLACK)
         right.set(xlabel=unit, ylabel=f"validation {metric} (%)")
         at, highest = max(scores, key=lambda point: point[1])
         said.append(
