@@ -347,7 +347,7 @@ def test_memory_names_the_smallest_that_holds_the_peak(shown):
 def test_memory_says_which_parts_are_too_small_to_see(shown):
     figures.show_memory({"lora": {"weights": 6e9, "logits": 1e6, "peak": 6e9}}, {"8 GB": 8.0})
     ((figure, alt),) = shown
-    assert alt.endswith("Too small to see: logits.")
+    assert alt.endswith("Too small to see: logits. Parts: lora weights 6 GB, logits 0.001 GB.")
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["peak", "weights", "logits (too small to see)"]
 

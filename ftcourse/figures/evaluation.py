@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import style
-from .style import BLACK, METHODS
+from .style import BLACK, GREY, METHODS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,18 +26,19 @@ def show_reliability(tables: Mapping[str, pd.DataFrame]) -> None:
     high = min(104, 100 * max(float(rows.max().max()) for rows in shares) + 6)
     axes.plot([low, high], [low, high], color=BLACK, linewidth=0.8, linestyle="--", label="accuracy = confidence")
     said = []
-    colour, looks = METHODS["fine-tuned"], (("o:", "white"), ("s-", None), ("^--", None))
-    for (name, table), (line, fill) in zip(tables.items(), looks, strict=False):
+    looks = (("^:", GREY), ("s-", METHODS["fine-tuned"]), ("v--", BLACK))
+    for (name, table), (line, colour) in zip(tables.items(), looks, strict=False):
         places, size = (
             (100 * table["confidence"], 100 * table["accuracy"]),
             1500 * table["count"] / table["count"].sum(),
         )
-        axes.plot(*places, line, color=colour, markerfacecolor=fill or colour, label=name)
+        axes.plot(*places, line, color=colour, label=name)
         axes.scatter(*places, s=size, color=colour, alpha=0.2, linewidths=0)
         bins = zip(table["confidence"], table["accuracy"], table["count"], strict=True)
         said.append(f"{name}: " + ", ".join(f"confidence {c:.0%} accuracy {a:.0%} ({n})" for c, a, n in bins))
     axes.set(xlabel="confidence (%)", ylabel="accuracy (%)", xlim=(low, high), ylim=(low, high))
-    axes.legend(loc="upper left", title="the larger the circle, the more answers", title_fontsize=9, fontsize=9)
+    axes.scatter([], [], s=60, color=BLACK, alpha=0.2, linewidths=0, label="the larger, the more answers")
+    axes.legend(loc="upper left", fontsize=9)
     style.show(figure, f"Accuracy by confidence, with the number of answers. {'; '.join(said)}.")
 
 

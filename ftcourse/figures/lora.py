@@ -82,4 +82,12 @@ def show_memory(estimates: Mapping[str, Mapping[str, float]], sizes: Mapping[str
     }
     said = [f"{method} {peak:.1f} GB (smallest that holds it: {fits[method]})" for method, peak in peaks.items()]
     small = f" Too small to see: {', '.join(hidden)}." if hidden else ""
+    small += (
+        " Parts: "
+        + "; ".join(
+            f"{method} " + ", ".join(f"{part} {own[part] / 1e9:.2g} GB" for part in parts)
+            for method, own in estimates.items()
+        )
+        + "."
+    )
     style.show(figure, f"Memory of training by part, and the peak: {', '.join(said)}.{small}")
