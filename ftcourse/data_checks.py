@@ -37,7 +37,7 @@ REMEDIES = {
     "unknown_label": "Mend its spelling, or add it to the labels.",
     "duplicate": "Keep one of them: clean_data does.",
     "conflict": "Read both and keep the right one; drop both if nobody can tell.",
-    "imbalance": "Collect more of it, or weigh the classes in the loss, and look beyond accuracy.",
+    "imbalance": "Collect more of it, or weight the classes in the loss, and look beyond accuracy.",
 }
 UNUSABLE = ("wrong_type", "missing", "empty")  # kinds of issues with which an item can't be trained on
 

@@ -210,7 +210,7 @@ def _macro_f1(labels: Any, answers: Any) -> float:
 
 
 def _imbalance(kept: dict[str, Any], settings: SimpleNamespace, seed: int, share: float = 0.05) -> Metrics:
-    """Leave out most of one class; weigh the classes in the loss. The strength is chosen by macro F1."""
+    """Leave out most of one class; weight the classes in the loss. The strength is chosen by macro F1."""
     rng, labels = np.random.default_rng(seed), kept["labels"]
     ones = np.flatnonzero(labels == 1)
     count = round(share * len(ones) / (1 - share))
