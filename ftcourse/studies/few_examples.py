@@ -23,7 +23,7 @@ TRIED: dict[str, tuple[float, ...]] = {
     "frozen features": (0.003, 0.03, 0.3),
     "head on the first token": RATES,
     "head on the mean": RATES,
-    "pairs": RATES,
+    "pairs": (5e-5, 1e-4, 3e-4),
 }
 
 
