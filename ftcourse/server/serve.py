@@ -3,19 +3,15 @@
 import json
 import os
 import socket
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import CourseError
 from ..files import model_path, write_atomically
 from ..machine import is_loopback
+from .parent import when_parent_ends
 from .settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    import uvicorn
 
 
 def serve(
@@ -95,7 +91,7 @@ def _run(
     )
     server = uvicorn.Server(config)
     if with_parent:
-        threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
+        when_parent_ends(lambda: setattr(server, "should_exit", True))
     place = settings.home / "service.json"
     process = psutil.Process()
     found = {"base_url": base_url, "pid": process.pid, "started": process.create_time()}
@@ -105,12 +101,6 @@ def _run(
         server.run(sockets=[listener])
     finally:
         place.unlink(missing_ok=True)
-
-
-def _stop_with_parent(server: "uvicorn.Server") -> None:
-    """Stop when standard input ends."""
-    sys.stdin.buffer.read()
-    server.should_exit = True
 
 
 def _greet(settings: Settings, host: str, base_url: str, say: Callable[[str], object]) -> None:

@@ -8,10 +8,10 @@ the last checkpoint.
 import logging
 import os
 import sys
-import threading
 
 from ..errors import CourseError
 from . import states
+from .parent import when_parent_ends
 from .store import Store
 
 log = logging.getLogger("ftcourse.server.worker")
@@ -53,14 +53,8 @@ def _work(store: Store, job_id: str) -> None:
 
 def _end_with_parent() -> None:
     """End this process at once when the service ends: its pipe to us breaks."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return
-
-    def wait() -> None:
-        sys.stdin.buffer.read()
-        os._exit(3)
-
-    threading.Thread(target=wait, daemon=True).start()
+    if sys.stdin is not None and not sys.stdin.isatty():
+        when_parent_ends(lambda: os._exit(3))
 
 
 if __name__ == "__main__":
