@@ -476,14 +476,32 @@ def test_training_without_a_step_is_a_failure(job, monkeypatch):
     assert not job.all("model")
 
 
-def test_loss_that_is_no_number_is_a_failure(job):
-    from types import SimpleNamespace
+def train_here(job, monkeypatch):
+    """Let the trainer work in this process; return the job and the steps that were told."""
+    monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(worker.os, "nice", lambda by: None)
+    worker.main(job.home, "ftjob-1")
+    return job.job("ftjob-1").object, [row.object["data"] for row in job.all("event") if row.object["data"]]
 
-    from ftcourse.server import training
 
-    report = training._Report(job, "ftjob-1")
-    with pytest.raises(states.JobError, match="Try a smaller learning_rate_multiplier"):
-        report.on_log(None, SimpleNamespace(global_step=3), None, logs={"loss": float("nan")})
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_loss_that_is_no_number_fails_the_job_and_leaves_no_model(job, monkeypatch, where):
+    from ftcourse import lora
+
+    compute, steps = lora.labelled_loss, []
+
+    def spoil(model, *args, **options):
+        loss, counts = compute(model, *args, **options)
+        steps.append(model.training)
+        if where == "gradient" and len(steps) > 4:  # of the last step: no loss tells it any more
+            loss.register_hook(lambda gradient: gradient * float("nan"))
+        return loss * (float("nan") if where == "loss" and len(steps) > 4 else 1), counts
+
+    monkeypatch.setattr(lora, "labelled_loss", spoil)
+    found, told = train_here(job, monkeypatch)
+    assert (found["status"], found["error"]["code"]) == ("failed", "loss_not_finite")
+    assert "became nan at step 3. Try a smaller learning_rate_multiplier" in found["error"]["message"]
+    assert [step["step"] for step in told] == [1, 2] and not job.all("model") and not job.all("checkpoint")
 
 
 def test_trainer_that_keeps_dying_fails_its_job(tmp_path, tiny_llama):

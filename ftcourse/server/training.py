@@ -31,6 +31,8 @@ METRICS = {
     "eval_loss": "valid_loss",
     "eval_mean_token_accuracy": "valid_mean_token_accuracy",
 }
+# What must be a number: a gradient that is none spoils the weights, also after the last loss that is told.
+WATCHED = {"loss": "training loss", "grad_norm": "gradient of the training loss", "eval_loss": "validation loss"}
 
 
 def train(store: Store, job_id: str) -> None:
@@ -73,6 +75,7 @@ def train(store: Store, job_id: str) -> None:
         save_strategy="epoch",
         eval_strategy="epoch" if "validation" in chats else "no",
         logging_steps=1,
+        logging_nan_inf_filter=False,  # else a loss that is no number is told as 0
         disable_tqdm=True,
     )
     if states.current(store, job_id) != states.RUNNING:
@@ -118,23 +121,31 @@ class _Report(TrainerCallback):
         self.store, self.job_id = store, job_id
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.begun, self.first = now(), state.global_step
+        self.begun = now()
+        self.first = self.told = state.global_step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._tell(state)  # of the step before: now also an evaluation after it is known
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._tell(state)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if states.current(self.store, self.job_id) != states.RUNNING:  # paused
             control.should_save = control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Json, **kwargs: Any) -> None:
-        if not math.isfinite(logs.get("loss", 0.0)):
-            raise JobError(
-                "loss_not_finite",
-                f"The loss became {logs['loss']} at step {state.global_step}. Try a smaller learning_rate_multiplier.",
-                "hyperparameters",
-            )
-        if "loss" in logs or "eval_loss" in logs:
-            self._tell(state)
+        for name, meaning in WATCHED.items():
+            if not math.isfinite(logs.get(name, 0.0)):
+                raise JobError(
+                    "loss_not_finite",
+                    f"The {meaning} became {logs[name]} at step {state.global_step}. Try a smaller "
+                    "learning_rate_multiplier.",
+                    "hyperparameters",
+                )
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._tell(state)  # whoever goes on from here doesn't
         folder = self.store.job_folder(self.job_id) / "checkpoints"
         folder.mkdir(exist_ok=True)
         whole = folder / f"step-{state.global_step}"
@@ -143,7 +154,10 @@ class _Report(TrainerCallback):
         _publish_checkpoints(self.store, self.job_id)
 
     def _tell(self, state: Any) -> None:
-        """Tell in an event what is known of the step."""
+        """Tell in an event what is known of the step, once."""
+        if state.global_step == self.told:
+            return
+        self.told = state.global_step
         metrics = metrics_at(state.log_history, state.global_step)
         left = (now() - self.begun) / max(state.global_step - self.first, 1) * (state.max_steps - state.global_step)
         with self.store.transaction():
