@@ -30,8 +30,9 @@ MAX_BYTES = 512 * 2**20  # of a file
 MAX_LENGTH = 512  # tokens of an example; what is longer is cut
 
 ROLES = ("system", "user", "assistant", "tool", "developer")
-EXAMPLE_KEYS = ("messages", "tools", "parallel_tool_calls")
-MESSAGE_KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
+EXAMPLE_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
+MESSAGE_KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal", "function_call")
+_REPLY_KEYS = ("annotations", "audio")  # what a service's replies have besides: no text to learn
 _FIRST = ("system", "developer")
 _MARK = re.compile(r"<\|\w+\|>")  # such as <|im_end|>
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -153,6 +154,51 @@ def _has_error(findings: Iterable[Finding]) -> bool:
     return any(finding.severity == "error" for finding in findings)
 
 
+# --- Forms of the same -----------------------------------------------------------------------------------------------
+
+
+def _modern_example(example: dict[str, Any]) -> dict[str, Any]:
+    """Return an example without null fields, and with tools where it has functions, as they were before tools."""
+    example = {key: value for key, value in example.items() if value is not None or key not in EXAMPLE_KEYS[1:]}
+    if "functions" in example:
+        tools, functions = example.get("tools", []), example.pop("functions")
+        functions = functions if isinstance(functions, list) else [functions]
+        example["tools"] = [
+            *(tools if isinstance(tools, list) else [tools]),
+            *({"type": "function", "function": function} for function in functions),
+        ]
+    if isinstance(example.get("messages"), list):
+        example["messages"] = [_modern_message(message) for message in example["messages"]]
+    return example
+
+
+def _modern_message(message: Any) -> Any:
+    """Return a message without null fields, and with a tool call where it has a function call."""
+    if not isinstance(message, dict):
+        return message
+    optional = {*MESSAGE_KEYS, *_REPLY_KEYS} - {"role", "content"}
+    message = {key: value for key, value in message.items() if value is not None or key not in optional}
+    if "function_call" in message and "tool_calls" not in message:
+        function = message.pop("function_call")  # its name stands for the id, which was not yet
+        id = function.get("name") if isinstance(function, dict) else None
+        message["tool_calls"] = [{"id": id, "type": "function", "function": function}]
+    if message.get("role") == "function":
+        message |= {"role": "tool", "tool_call_id": message.pop("name", None)}
+    return message
+
+
+def message_text(message: dict[str, Any]) -> str:
+    """Return what a message says: its content, as one text or in parts, or its refusal.
+
+    Args:
+        message: without errors.
+    """
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(part[part["type"]] for part in content)
+    return content or message.get("refusal") or ""
+
+
 # --- One example -----------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +219,7 @@ def _check_example(example: Any) -> Iterator[Finding]:
     if not isinstance(example, dict):
         yield _finding("not_an_object", f"The example is {_kind(example)}.")
         return
+    example = _modern_example(example)
     yield from _check_keys(example, EXAMPLE_KEYS, "The example")
     messages = example.get("messages")
     if isinstance(messages, list) and messages:
@@ -206,7 +253,11 @@ def _check_message(message: Any, name: str) -> Iterator[Finding]:
     if not isinstance(message, dict):
         yield _finding("not_a_message", f"{name} is {_kind(message)}.")
         return
-    yield from _check_keys(message, MESSAGE_KEYS, name)
+    if "audio" in message:
+        yield _finding(
+            "unknown_key", f"{name} has audio, which is not built here.", "Remove it: text alone is learned."
+        )
+    yield from _check_keys({key: message[key] for key in message if key not in _REPLY_KEYS}, MESSAGE_KEYS, name)
     if message.get("role") not in ROLES:
         yield _finding("unknown_role", f"{name} has the role {reprlib.repr(message.get('role'))}.")
     if "name" in message and not (isinstance(message["name"], str) and message["name"]):
@@ -217,17 +268,34 @@ def _check_message(message: Any, name: str) -> Iterator[Finding]:
 
 
 def _check_content(message: dict[str, Any], name: str) -> Iterator[Finding]:
-    content, calls = message.get("content"), message.get("tool_calls")
-    if content is None and calls:
-        return  # calling a tool is an answer without words
-    if not isinstance(content, str):
+    content, calls, refusal = message.get("content"), message.get("tool_calls"), message.get("refusal")
+    if refusal is not None and not (isinstance(refusal, str) and message.get("role") == "assistant"):
+        yield _finding("no_text", f"{name} has a refusal that is not the assistant's text.")
+    elif isinstance(content, list):
+        yield from _check_parts(content, message, name)
+    elif not isinstance(content, str) and not (content is None and (calls or refusal)):  # those say enough
         what = _kind(content) if "content" in message else "nothing"
         yield _finding("no_text", f"{name} has {what} for a content.")
-    elif not content.strip() and not calls:
+    elif not (text := message_text(message)).strip() and not calls:
         severity = "error" if message.get("role") in ("user", "assistant") else "warning"
         yield _finding("empty_content", f"{name} has an empty content.", severity=severity)
-    elif mark := _MARK.search(content):
+    elif mark := _MARK.search(text):
         yield _finding("control_mark", f"{name} has the mark {mark[0]} in its text.")
+
+
+def _check_parts(parts: list[Any], message: dict[str, Any], name: str) -> Iterator[Finding]:
+    known = ("text", "refusal") if message.get("role") == "assistant" else ("text",)
+    for number, part in enumerate(parts, 1):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind not in known:
+            what = f"of the type {reprlib.repr(kind)}, which is not built here" if kind else "without a type"
+            remedy = 'Write {"type": "text", "text": ...}: text alone is learned.'
+            yield _finding("no_text", f"{name} has a part {what}, as number {number} of its content.", remedy)
+            return
+        if not isinstance(part.get(kind), str):
+            yield _finding("no_text", f"{name} has a part without text, as number {number} of its content.")
+            return
+    yield from _check_content(message | {"content": message_text(message)}, name)
 
 
 def _check_weight(message: dict[str, Any], name: str) -> Iterator[Finding]:
@@ -454,9 +522,23 @@ def _check_count(count: int) -> list[Finding]:
 
 
 def _check_length(example: dict[str, Any], line: int, tokenizer: Any, max_length: int) -> list[Finding]:
-    length = count_tokens(example, tokenizer)[0]
+    from jinja2 import TemplateError
+
+    messages = plain_messages(example["messages"])
+    try:
+        length = count_tokens(example, tokenizer)[0]
+    except TemplateError as error:
+        message = f"The model's chat template refuses the messages: {error}."
+        return [_finding("unknown_role", message, "Write them as this model knows conversations.", line=line)]
     if length <= max_length:
         return []
+    first = next(number for number, message in enumerate(messages) if _is_trained(message))
+    before = (
+        tokenizer.apply_chat_template(messages[:first], add_generation_prompt=True, return_dict=True) if first else {}
+    )
+    if len(before.get("input_ids", ())) >= max_length:
+        message = f"The example is cut after {max_length} tokens, and its first answer begins after them."
+        return [_finding("nothing_to_train", message, "Shorten what comes before the answer.", line=line)]
     message = f"The example has {length} tokens and is cut after {max_length}, so the end of the answer is lost."
     return [_finding("too_long", message, line=line)]
 
@@ -496,10 +578,10 @@ def plain_messages(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         messages: of an example without errors.
     """
     plain = []
-    for message in messages:
+    for message in map(_modern_message, messages):
         calls = [json.dumps(call["function"], ensure_ascii=False) for call in message.get("tool_calls") or []]
         role = "system" if message["role"] == "developer" else message["role"]
-        content = "\n".join([*filter(None, [message.get("content")]), *calls])
+        content = "\n".join([*filter(None, [message_text(message)]), *calls])
         plain.append({"role": role, "content": content} | {key: message[key] for key in ("weight",) if key in message})
     return plain
 
@@ -581,7 +663,7 @@ def split_chats(
     from sklearn.model_selection import GroupShuffleSplit
 
     asked = [
-        " ".join(" ".join(m["content"] for m in example["messages"] if m["role"] == "user").lower().split())
+        " ".join(" ".join(message_text(m) for m in example["messages"] if m["role"] == "user").lower().split())
         for example in examples
     ]
     splitter = GroupShuffleSplit(n_splits=1, test_size=num_validation / len(examples), random_state=seed)

@@ -79,7 +79,17 @@ ERRORS = [
     ("bad_name", chat(USER | {"name": 7}, ANSWER)),
     ("no_text", chat({"role": "user"}, ANSWER)),
     ("no_text", chat(USER, {"role": "assistant", "content": None})),
-    ("no_text", chat({"role": "user", "content": [{"type": "text", "text": "Hello"}]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": ["Hello"]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": [{"type": "text", "text": 7}]}, ANSWER)),
+    ("no_text", chat(USER | {"refusal": "No."}, ANSWER)),
+    ("no_text", chat(USER, ANSWER | {"refusal": 7})),
+    ("unknown_key", chat(USER, ANSWER | {"audio": {"id": "audio_1"}})),
+    ("empty_content", chat({"role": "user", "content": [{"type": "text", "text": " "}]}, ANSWER)),
+    ("bad_tools", chat(USER, ANSWER, functions="find_order")),
+    ("bad_tool_calls", chat(USER, ANSWER | {"function_call": "find_order"})),
+    ("unknown_tool", chat(USER, ANSWER | {"function_call": TOOL["function"] | {"arguments": "{}"}})),
     ("empty_content", chat({"role": "user", "content": " \n"}, ANSWER)),
     ("empty_content", chat(USER, {"role": "assistant", "content": ""})),
     ("half_a_character", chat(USER, {"role": "assistant", "content": "Hello \ud83d"})),
@@ -203,6 +213,17 @@ def test_too_long_an_example(tmp_path, tokenizer):
     assert chat_data.validate_chat_file(path, tokenizer, max_length=300) == []
 
 
+@pytest.mark.models
+def test_an_example_of_which_nothing_to_learn_is_left(tmp_path, tokenizer):
+    path = write(tmp_path / "chats.jsonl", chat({"role": "user", "content": "word " * 200}, ANSWER))
+    (finding,) = chat_data.validate_chat_file(path, tokenizer, max_length=100)
+    assert (finding.line, finding.severity, finding.code) == (10, "error", "nothing_to_train")
+    tokenizer = AutoTokenizer.from_pretrained(model_path("smollm2-135m-instruct"))
+    tokenizer.chat_template = "{{ raise_exception('no system') }}"
+    (finding, *_) = chat_data.validate_chat_file(path, tokenizer, max_length=100)
+    assert (finding.line, finding.severity) == (1, "error") and "refuses the messages: no system." in str(finding)
+
+
 def test_a_file_that_is_not_there(tmp_path):
     for path in (tmp_path / "none.jsonl", tmp_path):
         with pytest.raises(CourseError, match=f"Cannot read the chat file {path}"):
@@ -221,6 +242,20 @@ GOOD = [
         {"role": "assistant", "content": "I look.", "tool_calls": [call()]},
         tools=[TOOL],
         parallel_tool_calls=False,
+    ),
+    chat({"role": "user", "content": [{"type": "text", "text": "Where is "}, {"type": "text", "text": "it?"}]}, ANSWER),
+    chat(USER, {"role": "assistant", "content": None, "refusal": "I can't help with that."}),
+    chat(USER, {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}),
+    chat(USER, ANSWER | dict.fromkeys(("refusal", "audio", "function_call", "tool_calls"), None) | {"annotations": []}),
+    chat(
+        USER | {"name": None, "weight": None, "tool_calls": None}, ANSWER | {"weight": None}, tools=None, functions=None
+    ),
+    chat(
+        USER,
+        {"role": "assistant", "content": None, "function_call": {"name": "find_order", "arguments": "{}"}},
+        {"role": "function", "name": "find_order", "content": "Leeds"},
+        ANSWER | {"content": "In Leeds."},
+        functions=[TOOL["function"]],
     ),
     chat(USER, {"role": "assistant", "content": 'Ça coûte 65 £ 🌿\u2028 and "more"\n'}),
 ]
@@ -324,6 +359,15 @@ def test_tool_calls_become_text(tokenizer):
     assert chat_data.count_tokens(calls(call()), tokenizer)[1] > 10
 
 
+def test_every_form_of_a_message_becomes_its_text():
+    parts = {"role": "assistant", "content": [{"type": "text", "text": "On "}, {"type": "refusal", "refusal": "no."}]}
+    refused = {"role": "assistant", "content": None, "refusal": "No.", "weight": None}
+    called = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    plain = chat_data.plain_messages([parts, refused, called, {"role": "function", "name": "f", "content": "1"}])
+    assert [message["content"] for message in plain] == ["On no.", "No.", '{"name": "f", "arguments": "{}"}', "1"]
+    assert plain[1] == {"role": "assistant", "content": "No."} and plain[3]["role"] == "tool"
+
+
 @pytest.mark.models
 def test_statistics_have_a_row_an_example(tokenizer):
     frame = chat_data.chat_statistics([chat(USER, ANSWER), chat(USER, ANSWER, USER, ANSWER)], tokenizer)
@@ -394,5 +438,5 @@ def test_files_are_written_and_read_back(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
     assert chat_data.read_examples(path) == GOOD
     path.write_bytes(path.read_bytes() + b"{'a': 1}")
-    with pytest.raises(CourseError, match=r"chats.jsonl: Line 9: This is not valid JSON \(.*\)\. Write each example"):
+    with pytest.raises(CourseError, match=r"chats.jsonl: Line 15: This is not valid JSON \(.*\)\. Write each example"):
         chat_data.read_examples(path)

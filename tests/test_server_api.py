@@ -504,6 +504,26 @@ def test_a_loss_that_is_no_number_fails_the_job_and_leaves_no_model(job, monkeyp
     assert [step["step"] for step in told] == [1, 2] and not job.all("model") and not job.all("checkpoint")
 
 
+def test_an_assistant_that_speaks_first_is_trained_on(job, monkeypatch):
+    greeting = {"messages": [{"role": "assistant", "content": "Welcome!"}, *CHATS[0]["messages"][1:]]}
+    (job.job_folder("ftjob-1") / "training_file.jsonl").write_bytes(jsonl([*CHATS, greeting]))
+    found, told = train_here(job, monkeypatch)
+    assert (found["status"], found["error"]) == ("succeeded", None) and len(told) == 4
+
+
+def test_the_system_message_of_a_template(tiny_llama):
+    from transformers import AutoTokenizer
+
+    from ftcourse.server.training import default_system
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    default, asked = default_system(tokenizer), CHATS[0]["messages"][1:2]
+    assert "SmolLM" in default[0]["content"]
+    assert tokenizer.apply_chat_template(default + asked) == tokenizer.apply_chat_template(asked)
+    tokenizer.chat_template = "{% for message in messages %}[{{ message.role }}]{{ message.content }}{% endfor %}"
+    assert default_system(tokenizer) == []
+
+
 def test_trainer_that_keeps_dying_fails_its_job(tmp_path, tiny_llama):
     settings = load_settings(tmp_path, {"tiny": str(tiny_llama)}, preload=False, trainer="no_such_module")
     app = create_app(settings)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict
-from transformers import TrainerCallback
+from transformers import AutoTokenizer, TrainerCallback
 
 from .. import lora
 from ..chat_data import MAX_LENGTH, plain_messages, read_examples
+from ..files import model_path
 from . import states
 from .states import JobError
 from .store import Json, Row, Store, now
@@ -46,7 +47,7 @@ def train(store: Store, job_id: str) -> None:
         JobError: if nothing was trained, or if the loss is no number any more.
     """
     row = store.job(job_id)
-    folder, chats = store.job_folder(job_id), _read_chats(store, job_id)
+    folder, chats = store.job_folder(job_id), _read_chats(store, job_id, row.private["source"])
     hyperparameters = resolve(row.object["hyperparameters"], len(chats["train"]))
     store.update("job", job_id, hyperparameters=hyperparameters)
     checkpoints = _checkpoints(folder)
@@ -90,17 +91,34 @@ def train(store: Store, job_id: str) -> None:
     _finish(store, job_id, trainer.model, trainer.state.log_history, tokens)
 
 
-def _read_chats(store: Store, job_id: str) -> DatasetDict:
-    """Return the dialogues of a job's files."""
+def _read_chats(store: Store, job_id: str, source: str) -> DatasetDict:
+    """Return the dialogues of a job's files, each with the system message that the template would give it."""
     splits = {"training_file": "train", "validation_file": "validation"}
-    return DatasetDict(
-        {
-            splits[name]: Dataset.from_list(
-                [{"messages": plain_messages(example["messages"])} for example in read_examples(path)]
-            )
-            for name, path in store.job_files(job_id).items()
-        }
-    )
+    default = default_system(AutoTokenizer.from_pretrained(model_path(source)))
+
+    def read(path: Path) -> Dataset:
+        chats = [plain_messages(example["messages"]) for example in read_examples(path)]
+        # Where the assistant speaks first, nothing is before it in which the template could put its own.
+        return Dataset.from_list(
+            [{"messages": default + chat if chat[0]["role"] == "assistant" else chat} for chat in chats]
+        )
+
+    return DatasetDict({splits[name]: read(path) for name, path in store.job_files(job_id).items()})
+
+
+def default_system(tokenizer: Any) -> list[Json]:
+    """Return the system message that a chat template puts before a dialogue without one, in a list; else an empty one.
+
+    Args:
+        tokenizer: with a chat template.
+    """
+    asked, mark = [{"role": "user", "content": "?"}], "SYSTEM"
+    bare = tokenizer.apply_chat_template(asked, tokenize=False)
+    before, _, after = tokenizer.apply_chat_template(
+        [{"role": "system", "content": mark}, *asked], tokenize=False
+    ).partition(mark)
+    is_put = bare.startswith(before) and bare.endswith(after) and len(bare) > len(before) + len(after)
+    return [{"role": "system", "content": bare[len(before) : len(bare) - len(after)]}] if is_put else []
 
 
 def resolve(hyperparameters: Json, num_examples: int) -> Json:
