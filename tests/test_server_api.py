@@ -11,12 +11,15 @@ import httpx2
 import openai
 import pytest
 from openai import OpenAI
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 from service_chats import CHATS, jsonl, run_app
 
+from ftcourse.chat_data import plain_messages
 from ftcourse.errors import CourseError
-from ftcourse.server import chat, routes, serve, states, worker
+from ftcourse.server import chat, routes, schemas, serve, states, worker
 from ftcourse.server.app import create_app
-from ftcourse.server.errors import Gate
+from ftcourse.server.dependencies import admit
+from ftcourse.server.errors import ApiError, Gate
 from ftcourse.server.settings import load_settings
 from ftcourse.server.store import Store, new_id
 from ftcourse.server.validation import validate
@@ -154,8 +157,11 @@ def test_wrong_state_is_a_400_which_the_client_does_not_retry(client, file):
 
 
 def test_other_requests_get_the_envelope_too(http):
-    check_envelope(http.get("/v1/embeddings"), 404)
-    check_envelope(http.put("/v1/files"), 405)
+    unknown = check_envelope(http.get("/v1/embeddings"), 404, "unknown_url")
+    assert "no GET /v1/embeddings here" in unknown and "ends in /v1" not in unknown
+    assert "ends in /v1" in check_envelope(http.get("/files"), 404, "unknown_url")
+    answer = http.put("/v1/files")
+    assert "no PUT /v1/files here" in check_envelope(answer, 405, "unknown_url") and answer.headers["allow"]
     check_envelope(http.get("/v1/files/file-none"), 404, None, "id")
     check_envelope(http.get("/v1/fine_tuning/jobs/ftjob-none/events"), 404, None, "id")
     check_envelope(http.get("/v1/fine_tuning/jobs?after=none"), 400, "invalid_value", "after")
@@ -181,6 +187,167 @@ def test_a_fault_of_the_service_is_an_envelope_without_its_secrets(app, http, mo
     assert "req_" in message and "division" not in message
 
 
+# --- Messages and what is not built ----------------------------------------------------------------------------------
+
+
+def chat_body(**more):
+    return {"model": "tiny", "messages": CHATS[0]["messages"][:2], "max_tokens": 2} | more
+
+
+def test_a_reply_goes_back_as_a_message(client):
+    messages = [{"role": "user", "content": "Hello?"}]
+    for _ in range(2):
+        reply = client.chat.completions.create(model="tiny", messages=messages, max_tokens=2)
+        messages += [reply.choices[0].message, {"role": "user", "content": "And?"}]
+        messages += [{**reply.choices[0].message.model_dump(), "annotations": []}]
+        assert reply.choices[0].message.model_fields_set == {"role", "content", "refusal"}  # as OpenAI sends it
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "?"}]}],
+        [{"role": "assistant", "content": None, "refusal": "No."}, {"role": "user", "content": "Why?", "name": None}],
+        [
+            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+            {"role": "function", "name": "f", "content": "1"},
+        ],
+        [
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "1"}]},
+        ],
+    ],
+)
+def test_documented_messages_are_read_as_in_training(app, http, messages, monkeypatch):
+    seen = []
+    monkeypatch.setattr(chat, "plain_messages", lambda given: seen.extend(plain_messages(given)) or seen)
+    assert http.post("/v1/chat/completions", json=chat_body(messages=messages)).status_code == 200
+    assert seen == plain_messages(messages) and all(message["content"] for message in seen)
+
+
+def test_what_asks_for_nothing_is_taken(http):
+    assert set(schemas.ChatRequest.not_built) < set(CompletionCreateParamsBase.__annotations__)
+    for name, values in schemas.ChatRequest.not_built.items():
+        for value in (None, *values):
+            answer = http.post("/v1/chat/completions", json=chat_body(**{name: value}))
+            assert answer.status_code == 200, answer.text
+    harmless = {"user": "a", "safety_identifier": "a", "prediction": {}, "top_p": 0, "seed": -1, "stop": None}
+    assert http.post("/v1/chat/completions", json=chat_body(**harmless, prompt_cache_key="a")).status_code == 200
+    ours = schemas.ChatRequest.model_fields.keys() | schemas.ChatRequest.not_built.keys()
+    assert set(CompletionCreateParamsBase.__annotations__) - ours == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "message"),
+    [
+        ({"n": 2}, "n", "'n' is not built here: leave it out"),
+        ({"tools": [{"type": "function"}]}, "tools", "not built here"),
+        ({"response_format": {"type": "json_object"}}, "response_format", "not built here"),
+        ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages.0.audio", "not built here"),
+    ],
+)
+def test_what_is_not_built_is_called_so(http, change, param, message):
+    answer = http.post("/v1/chat/completions", json=chat_body(**change))
+    assert message in check_envelope(answer, 400, "unsupported_parameter", param)
+
+
+@pytest.mark.parametrize(
+    ("content", "param", "message"),
+    [
+        ([{"type": "image_url", "image_url": {"url": "x"}}], "messages.0.content.0", "image_url is not built here"),
+        ([{"type": "text"}], "messages.0.content.0", "has its text in the field 'text'"),
+        ([{"type": "text", "text": "x", "colour": 1}], "messages.0.content.0.colour", "Unknown"),
+        (7, "messages.0.content", "valid string"),
+    ],
+)
+def test_a_part_that_is_wrong_is_named(http, content, param, message):
+    answer = http.post("/v1/chat/completions", json=chat_body(messages=[{"role": "user", "content": content}]))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, param) and message in error["message"], error
+
+
+def test_null_hyperparameters_are_chosen(client, file):
+    job = client.fine_tuning.jobs.create(
+        model="tiny", training_file=file.id, hyperparameters={"n_epochs": None, "batch_size": 2}, suffix=None
+    )
+    assert job.hyperparameters.to_dict() == {"n_epochs": "auto", "batch_size": 2, "learning_rate_multiplier": "auto"}
+
+
+# --- Answers that end early ------------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_a_stop_ends_has_tokens(client):
+    ask = {"model": "tiny", "messages": CHATS[0]["messages"][:2], "temperature": 0}
+    text = client.chat.completions.create(**ask, max_tokens=20).choices[0].message.content
+    whole = client.chat.completions.create(**ask, max_tokens=100, stop=text[5:8])
+    assert 0 < whole.usage.completion_tokens < 100 and whole.choices[0].finish_reason == "stop"
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    *_, last = client.chat.completions.create(**ask, max_tokens=100, stop=text[5:8], **options)
+    assert last.usage.completion_tokens > 0 and last.usage.total_tokens > last.usage.prompt_tokens
+
+
+@pytest.fixture
+def endless(app, monkeypatch):
+    """A model that writes until it is told to stop; the list has what it was told to end."""
+    ended = []
+
+    def generate(reply, model, tokenizer):
+        reply._put("Word ")
+        ended.append("waiting")
+        ended[-1] = reply.stopped.wait(60)
+
+    monkeypatch.setattr(chat.Reply, "generate", generate)
+    monkeypatch.setattr(app.state.engine, "_use", lambda base, folder: (None, None))
+    return ended
+
+
+def wait_until(check):
+    for _ in range(600):
+        if check():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("waited in vain")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_gives_up_leaves_the_model_free(url, endless, stream):
+    ask = {"model": "tiny", "messages": CHATS[0]["messages"], "stream": stream}
+
+    def give_up(seconds):
+        with pytest.raises(openai.APITimeoutError):
+            list(ask_for(connect(url).with_options(max_retries=0, timeout=seconds), ask))
+
+    first = threading.Thread(target=give_up, args=(1.5,))
+    first.start()
+    wait_until(lambda: endless)
+    give_up(0.2)  # while it waits for its turn
+    first.join(30)
+    wait_until(lambda: "waiting" not in endless)
+    assert endless == [True]  # the other one never began
+
+
+def ask_for(client, ask):
+    answer = client.chat.completions.create(**ask)
+    yield from answer if ask["stream"] else [answer]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_end_of_the_service_ends_its_answers(tmp_path, tiny_llama, monkeypatch, endless, stream):
+    settings = load_settings(tmp_path, {"tiny": str(tiny_llama)})
+    app = create_app(settings)
+    monkeypatch.setattr(app.state.engine, "_use", lambda base, folder: (None, None))
+    with run_app(app) as url:
+        client = connect(url, next(iter(settings.keys))).with_options(max_retries=0)
+        ask = {"model": "tiny", "messages": CHATS[0]["messages"], "stream": stream}
+        threading.Thread(target=lambda: [wait_until(lambda: endless), app.state.engine.stop()]).start()
+        with pytest.raises(openai.APIError, match="The service is stopping"):
+            list(ask_for(client, ask))
+    wait_until(lambda: endless == [True])
+
+
 # --- Keys, organisations, limits -------------------------------------------------------------------------------------
 
 
@@ -194,6 +361,52 @@ def test_every_route_asks_for_the_key(app, url, header):
         for method, path in asked:
             answer = http.request(method.upper(), re.sub(r"\{.*?\}", "x", path), json={})
             check_envelope(answer, 401, "invalid_api_key")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"host": "127.0.0.1:1"}, 401, "invalid_api_key"),
+        ({"host": "evil.example:1"}, 403, "host_not_allowed"),
+        ({}, 403, "host_not_allowed"),
+        ({"host": "localhost", "origin": "http://evil.example"}, 403, "origin_not_allowed"),
+        ({"host": "localhost", "origin": "null"}, 403, "origin_not_allowed"),
+    ],
+)
+def test_who_may_not_ask_costs_nothing(app, headers, status, code):
+    """Not a byte of the body is read, on whatever path it comes."""
+    headers = headers | ({"authorization": "Bearer sk-ours"} if status == 403 else {})
+    for path in ("/v1/files", "/v1/nothing"):
+        sent = []
+
+        async def receive():
+            raise AssertionError("the body was read")
+
+        async def send(message, sent=sent):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "server": ("127.0.0.1", 1)}
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        asyncio.run(app(scope | {"headers": raw}, receive, send))
+        assert sent[0]["status"] == status and json.loads(sent[1]["body"])["error"]["code"] == code
+
+
+def test_this_machine_and_a_name_that_was_given_may_ask(tmp_path):
+    settings = load_settings(tmp_path, {"tiny": "."})
+    key = (b"authorization", f"bearer {next(iter(settings.keys))}".encode())
+
+    def ask(**headers):
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        admit({"type": "http", "path": "/v1/models", "headers": [*raw, key]}, settings)
+
+    for host in ("localhost:8321", "127.0.0.1", "[::1]:8321", "127.1.2.3:1"):
+        ask(host=host, origin="http://localhost:8888")
+    settings.host = "mine.local"
+    ask(host="mine.local:8321", origin="http://mine.local:8321")
+    settings.host = "0.0.0.0"
+    ask(host="any.example")
+    with pytest.raises(ApiError, match=r"Pages of 'http://evil.example' may not"):
+        ask(host="any.example", origin="http://evil.example")
 
 
 def test_keys_are_compared_in_constant_time_and_all_of_them(app, http, monkeypatch):

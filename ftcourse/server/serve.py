@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def serve(
     """
     import filelock
 
-    settings = load_settings(**options)
+    settings = load_settings(host=host, **options)
     lock = filelock.FileLock(settings.home / "service.lock")
     try:
         lock.acquire(timeout=5)  # one that was just killed may still hold it
@@ -86,10 +87,16 @@ def _run(
 
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     base_url = f"http://{name}:{listener.getsockname()[1]}/v1"
-    config = uvicorn.Config(
-        create_app(settings), log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75
-    )
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75)
     server = uvicorn.Server(config)
+    finish = server.shutdown
+
+    async def shutdown(sockets: list[socket.socket] | None = None) -> None:
+        app.state.engine.stop()  # else what is being answered would be waited for
+        await finish(sockets)
+
+    server.shutdown = shutdown  # type: ignore[method-assign]
     if with_parent:
         when_parent_ends(lambda: setattr(server, "should_exit", True))
     place = settings.home / "service.json"
@@ -98,9 +105,11 @@ def _run(
     write_atomically(place, json.dumps(found))
     _greet(settings, host, base_url, say)
     try:
-        server.run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # Ctrl-C has stopped it, and is raised once more at its end
+            server.run(sockets=[listener])
     finally:
         place.unlink(missing_ok=True)
+    say("The service has stopped.")
 
 
 def _greet(settings: Settings, host: str, base_url: str, say: Callable[[str], object]) -> None:

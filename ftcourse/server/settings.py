@@ -21,6 +21,7 @@ class Settings:
     home: Path
     models: dict[str, str] = field(default_factory=lambda: dict(MODELS))  # public name: asset or local folder
     keys: dict[str, str] = field(default_factory=dict)  # secret key: organisation
+    host: str = "127.0.0.1"  # the address that it listens on
     closed_organisation: bool = False  # answer as OpenAI does to those whom its fine-tuning is closed to
     max_file_bytes: int = MAX_BYTES
     max_body_bytes: int = 8 * 2**20  # of every other request
