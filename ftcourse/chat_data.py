@@ -13,11 +13,13 @@ import json
 import os
 import re
 import reprlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from .chat_formats import FORMATS, find_format
 from .errors import CourseError
 from .files import write_atomically
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 MIN_EXAMPLES = 10  # of a training file
 MAX_BYTES = 512 * 2**20  # of a file
 MAX_LENGTH = 512  # tokens of an example; what is longer is cut
+MAX_LINE = 4 * 2**20  # bytes of an example: as an object it takes many times the memory
+MAX_FINDINGS = 1000  # of a kind; the others are counted
+
+_CONVERT = "Make a chat file of it: ftcourse convert OLD NEW.jsonl."
 
 ROLES = ("system", "user", "assistant", "tool", "developer")
 EXAMPLE_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
@@ -217,7 +223,11 @@ def validate_example(example: Any, line: int | None = None) -> list[Finding]:
 
 def _check_example(example: Any) -> Iterator[Finding]:
     if not isinstance(example, dict):
-        yield _finding("not_an_object", f"The example is {_kind(example)}.")
+        is_file = isinstance(example, list) and any(isinstance(item, dict) for item in example)
+        yield _finding("not_an_object", f"The example is {_kind(example)}.", _CONVERT if is_file else "")
+        return
+    if other := find_format(example):
+        yield _finding("no_messages", f"The example is in another format ({other.name}).", _CONVERT)
         return
     example = _modern_example(example)
     yield from _check_keys(example, EXAMPLE_KEYS, "The example")
@@ -421,7 +431,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Finding | No
     """
     try:
         with open(path, "rb") as file:
-            for line, raw in enumerate(file, 1):
+            for line, raw in enumerate(_cut_lines(file), 1):
                 if line == 1 and raw.startswith(codecs.BOM_UTF8):
                     yield line, _finding("byte_order_mark", RULES["byte_order_mark"].meaning, line=line), None
                     raw = raw.removeprefix(codecs.BOM_UTF8)
@@ -430,17 +440,39 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Finding | No
         raise CourseError(f"Cannot read the chat file {path} ({error.strerror}): check its name and rights.") from error
 
 
+def _cut_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, and of one that is too long its beginning."""
+    while raw := file.readline(MAX_LINE + 1):
+        yield raw
+        while len(raw) > MAX_LINE and not raw.endswith(b"\n"):
+            raw = file.readline(MAX_LINE + 1)
+
+
 def _parse(raw: bytes, line: int) -> tuple[Finding | None, Any]:
     """Return the finding about a line that is no JSON, else None, and what the line says."""
     if not raw.strip():
         return _finding("blank_line", "The line is blank.", line=line), None
+    if len(raw) > MAX_LINE:
+        message = f"The line has more than {MAX_LINE:,} bytes."
+        return _finding("too_long", message, "Make many short examples of it, one a line.", "error", line), None
     try:
-        return None, json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        text = raw.decode("utf-8")
+        return None, json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twins)
     except UnicodeDecodeError as error:
         return _finding("not_utf8", f"Byte {error.start + 1} is not UTF-8.", line=line), None
     except (ValueError, RecursionError) as error:
         why = f"{error.msg}, character {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        return _finding("invalid_json", f"This is not valid JSON ({why}).", line=line), None
+        remedy = _CONVERT if line == 1 and raw.lstrip().startswith(b"[") else ""  # a list over many lines
+        return _finding("invalid_json", f"This is not valid JSON ({why}).", remedy, line=line), None
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twin = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {reprlib.repr(twin)} stands twice in an object")
+    return found
 
 
 def _refuse_constant(name: str) -> None:
@@ -465,18 +497,70 @@ def read_examples(path: str | os.PathLike[str]) -> list[Any]:
     return examples
 
 
+def convert_chat_file(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> dict[str, int]:
+    """Make a chat file of examples in other formats; of preference pairs it keeps the answer that is preferred.
+
+    Args:
+        source: a JSONL file, or a JSON file that is one list.
+        target: the new file.
+
+    Returns:
+        How many examples there were of each format, by its name; ``"chat"`` for those that were chats already.
+
+    Raises:
+        CourseError: if there is a file `target`, the source cannot be read, or naming the first example that isn't
+            in a known format.
+    """
+    if os.path.exists(target):
+        raise CourseError(f"There is {target} already, and it stays as it is: name a new file.")
+    examples, counts = [], Counter[str]()
+    for place, example in _read_any(source):
+        known = find_format(example)
+        try:
+            if not known and not (isinstance(example, dict) and isinstance(example.get("messages"), list)):
+                raise ValueError(f"it is in no format of {', '.join(dict.fromkeys(one.name for one in FORMATS))}")
+            examples.append(known.convert(example) if known else example)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CourseError(
+                f"{Path(source).name}: {place} cannot be converted: {error}. Mend it or remove it, then convert again."
+            ) from error
+        counts[known.name if known else "chat"] += 1
+    write_chat_file(examples, target)
+    return dict(counts)
+
+
+def _read_any(path: str | os.PathLike[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the examples of a JSONL file, or of a JSON file that is one list, with the place of each."""
+    lines = [(line, finding, example) for line, finding, example in read_lines(path)]
+    if lines and (isinstance(lines[0][2], list) or lines[0][1] and lines[0][1].code in ("invalid_json", "too_long")):
+        try:
+            whole = json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_refuse_twins)
+        except (ValueError, RecursionError):
+            whole = None  # then the line is wrong
+        if isinstance(whole, list):
+            yield from ((f"example {number}", example) for number, example in enumerate(whole, 1))
+            return
+    for line, finding, example in lines:
+        if finding is None:
+            yield f"line {line}", example
+        elif finding.severity == "error" and finding.code != "byte_order_mark":
+            raise CourseError(f"{Path(path).name}: {finding}")
+
+
 def validate_chat_file(
-    path: str | os.PathLike[str], tokenizer: Any = None, max_length: int | None = None
+    path: str | os.PathLike[str], tokenizer: Any = None, max_length: int | None = None, min_examples: int = MIN_EXAMPLES
 ) -> list[Finding]:
-    """Check a training file by every rule.
+    """Check a chat file by every rule, in memory that doesn't grow with what is wrong with it.
 
     Args:
         path: a JSONL file.
         tokenizer: the model's, to find examples that are too long; needed with `max_length`.
         max_length: tokens after which the service cuts an example; None doesn't look at the length.
+        min_examples: how many the file must have: a training file `MIN_EXAMPLES`, a validation file one.
 
     Returns:
-        A list of findings, those about the whole file first, empty if all is well.
+        A list of findings, those about the whole file first, empty if all is well. Of a kind with more than
+        `MAX_FINDINGS` the others are one finding, the last.
 
     Raises:
         CourseError: if the file cannot be read.
@@ -485,20 +569,32 @@ def validate_chat_file(
         return [_finding("too_large", f"The file has more than {MAX_BYTES:,} bytes.")]
     findings: list[Finding] = []
     seen: dict[bytes, int] = {}
+    kinds: Counter[tuple[str, str]] = Counter()
     count = 0
     for line, unread, example in read_lines(path):
         found = [unread] if unread else _check_line(example, line, seen)
         count += unread is None or unread.code not in ("blank_line", "byte_order_mark")
         if max_length and not unread and not _has_error(found):
             found += _check_length(example, line, tokenizer, max_length)
-        findings += found
-    return _check_count(count) + findings
+        for finding in found:
+            kinds[finding.code, finding.severity] += 1
+            if kinds[finding.code, finding.severity] <= MAX_FINDINGS:
+                findings.append(finding)
+    more = [
+        _finding(code, f"There are {number - MAX_FINDINGS:,} more of this kind ({code}).", severity=severity)
+        for (code, severity), number in kinds.items()
+        if number > MAX_FINDINGS
+    ]
+    return _check_count(count, min_examples) + findings + more
 
 
 def _check_line(example: Any, line: int, seen: dict[bytes, int]) -> list[Finding]:
     """Return the findings about an example; `seen` has the fingerprints of those before it, and gets this one's."""
     try:
-        findings, first = validate_example(example, line), seen.setdefault(_fingerprint(example), line)
+        findings = validate_example(example, line)
+        if _has_error(findings):
+            return findings
+        first = seen.setdefault(_fingerprint(example), line)
     except RecursionError:
         return [
             _finding("invalid_json", "This is nested too deeply.", "Write messages as lists of objects.", line=line)
@@ -514,10 +610,10 @@ def _fingerprint(example: Any) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _check_count(count: int) -> list[Finding]:
-    if count >= MIN_EXAMPLES:
+def _check_count(count: int, least: int) -> list[Finding]:
+    if count >= least:
         return []
-    message = f"The file has {count} example(s), but must have at least {MIN_EXAMPLES} examples."
+    message = f"The file has {count} example(s), but must have at least {least} examples."
     return [_finding("invalid_n_examples", message)]
 
 
