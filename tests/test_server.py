@@ -317,8 +317,15 @@ def test_pages_are_walked_to_their_end(client, trained):
 
 
 def test_second_service_on_a_folder_is_refused(service):
+    before = (service.home / "service.log").read_bytes()
     with pytest.raises(CourseError, match="Another service uses the folder"):
         start_service(service.home)
+    after = (service.home / "service.log").read_bytes()
+    assert before and after.startswith(before)  # it is the log of the one that runs
+
+
+def test_the_same_call_again_returns_the_same_service(service, tiny_llama):
+    assert start_service(service.home, {"tiny": str(tiny_llama)}) is service
 
 
 def test_missing_base_is_named(tmp_path):
