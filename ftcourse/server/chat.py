@@ -271,9 +271,32 @@ def _criterion(stopped: threading.Event) -> Any:
 
 
 def _streamer(tokenizer: Any, put: Callable[[str], None]) -> Any:
-    """Return a streamer that hands each piece of text to `put`."""
-    from transformers import TextStreamer
+    """Return a streamer that hands each token's text to `put`, as soon as it has whole characters."""
+    from transformers.generation.streamers import BaseStreamer
 
-    streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-    streamer.on_finalized_text = lambda text, stream_end=False: put(text) if text else None
-    return streamer
+    class Pieces(BaseStreamer):
+        def __init__(self) -> None:
+            self.ids: list[int] = []
+            self.begun, self.handed = False, 0
+
+        def put(self, value: Any) -> None:
+            if not self.begun:  # the prompt comes first
+                self.begun = True
+                return
+            self.ids += value.flatten().tolist()
+            self._hand(at_end=False)
+
+        def end(self) -> None:
+            self._hand(at_end=True)
+
+        def _hand(self, at_end: bool) -> None:
+            text = tokenizer.decode(self.ids, skip_special_tokens=True)
+            if text.endswith("\ufffd") and not at_end:
+                return  # half a character
+            if len(text) > self.handed:
+                put(text[self.handed :])
+            self.handed = len(text)
+            if text.endswith("\n"):
+                self.ids, self.handed = [], 0  # else a long answer would be decoded again and again
+
+    return Pieces()
