@@ -1,10 +1,12 @@
 """The service's HTTP interface without trainers: errors, keys, organisations, limits, pages; and its store."""
 
 import asyncio
+import errno
 import hmac
 import inspect
 import json
 import re
+import sqlite3
 import threading
 
 import httpx2
@@ -16,7 +18,7 @@ from service_chats import CHATS, jsonl, run_app
 
 from ftcourse.chat_data import plain_messages
 from ftcourse.errors import CourseError
-from ftcourse.server import chat, routes, schemas, serve, states, worker
+from ftcourse.server import chat, dependencies, schemas, serve, states, worker
 from ftcourse.server.app import create_app
 from ftcourse.server.dependencies import admit
 from ftcourse.server.errors import ApiError, Gate
@@ -109,7 +111,8 @@ def check_envelope(answer, status, code=None, param=None):
         ),
         ({"suffix": ""}, "invalid_value", "suffix", "at least 1"),
         ({"suffix": "x" * 65}, "invalid_value", "suffix", "at most 64"),
-        ({"suffix": "../up"}, "invalid_value", "suffix", "pattern"),
+        ({"suffix": 7}, "invalid_value", "suffix", "string"),
+        ({"method": {"type": "supervised", "dpo": {}}}, "invalid_value", "method.dpo", "of another method"),
         ({"seed": -1}, "invalid_value", "seed", "0"),
         ({"seed": 2**31}, "invalid_value", "seed", "2147483647"),
         ({"metadata": {str(n): "" for n in range(17)}}, "invalid_value", "metadata", "at most 16"),
@@ -289,6 +292,20 @@ def test_an_answer_that_a_stop_ends_has_tokens(client):
     assert last.usage.completion_tokens > 0 and last.usage.total_tokens > last.usage.prompt_tokens
 
 
+def test_each_token_is_handed_on_as_soon_as_it_is_text(tiny_llama):
+    """A text without spaces, too: else a stop sequence would be met long after it was written."""
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer, pieces = AutoTokenizer.from_pretrained(tiny_llama), []
+    streamer, text = chat._streamer(tokenizer, pieces.append), "Un,deux;trois\n\nquatre \U0001f33f fin"
+    ids = tokenizer(text)["input_ids"]
+    for value in ([[1, 2, 3]], *([id] for id in ids), [tokenizer.eos_token_id]):
+        streamer.put(torch.tensor(value))
+    streamer.end()
+    assert "".join(pieces) == text and len(pieces) > 8 and not any("\ufffd" in piece for piece in pieces)
+
+
 @pytest.fixture
 def endless(app, monkeypatch):
     """A model that writes until it is told to stop; the list has what it was told to end."""
@@ -421,9 +438,24 @@ def test_first_start_makes_a_key_that_only_its_owner_reads(tmp_path):
     (key,) = settings.keys
     assert re.fullmatch(r"sk-local-\S{32}", key) and load_settings(tmp_path / "home").keys == settings.keys
     assert (settings.home / "keys.json").stat().st_mode & 0o077 == 0 and settings.home.stat().st_mode & 0o077 == 0
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    Store(load_settings(theirs).home)
+    assert theirs.stat().st_mode & 0o777 == 0o755  # it was there, and may hold other things
+    assert {path.name for path in theirs.iterdir() if path.stat().st_mode & 0o077} <= {"service.json"}
     (settings.home / "keys.json").write_text("[]")
     with pytest.raises(CourseError, match="keys.json must hold"):
         load_settings(settings.home)
+
+
+@pytest.mark.parametrize("models", ["smollm2", '["a"]', "{}", '{"tiny": 1}', "null"])
+def test_base_models_that_are_none_are_named(tmp_path, monkeypatch, models):
+    monkeypatch.setenv("FTCOURSE_SERVICE_MODELS", models)
+    with pytest.raises(CourseError, match="FTCOURSE_SERVICE_MODELS must hold .*write it like"):
+        load_settings(tmp_path)
+    assert load_settings(tmp_path, {"tiny": "folder"}).models == {"tiny": "folder"}
+    with pytest.raises(CourseError, match="The argument models must hold"):
+        load_settings(tmp_path, ["tiny"])
 
 
 def test_organisations_do_not_see_each_other(app, url, client, file):
@@ -571,9 +603,99 @@ def test_files_expire(client, monkeypatch):
     with pytest.raises(openai.BadRequestError, match="user_data"):
         client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
     later = file.expires_at
-    monkeypatch.setattr(routes.files, "now", lambda: later)
-    with pytest.raises(openai.NotFoundError):
-        client.files.retrieve(file.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(dependencies, "now", lambda: later)
+        with pytest.raises(openai.NotFoundError):
+            client.files.retrieve(file.id)
+    expires = {"anchor": "created_at", "seconds": 3600}
+    for_training = client.files.create(file=jsonl(CHATS), purpose="fine-tune", expires_after=expires)
+    monkeypatch.setattr(dependencies, "now", lambda: later + 60)
+    with pytest.raises(openai.BadRequestError, match=f"invalid training_file: No such File object: {for_training.id}"):
+        client.fine_tuning.jobs.create(model="tiny", training_file=for_training.id)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({}, "purpose", "missing_required_parameter"),
+        ({"purpose": "training"}, "purpose", "invalid_value"),
+        ({"purpose": "fine-tune", "colour": "red"}, "colour", "unknown_parameter"),
+        (
+            {"purpose": "fine-tune", "expires_after[anchor]": "created_at"},
+            "expires_after[seconds]",
+            "missing_required_parameter",
+        ),
+        (
+            {"purpose": "fine-tune", "expires_after[seconds]": "3600"},
+            "expires_after[anchor]",
+            "missing_required_parameter",
+        ),
+        ({"purpose": "fine-tune", "expires_after[seconds]": "1"}, "expires_after[seconds]", "invalid_value"),
+    ],
+)
+def test_faulty_uploads_are_refused_by_name(http, fields, param, code):
+    check_envelope(http.post("/v1/files", files={"file": ("f", b"x")}, data=fields), 400, code, param)
+
+
+def test_any_suffix_stands_in_the_name(app, client, file):
+    for suffix, part in (("My shop / 1:2", "My-shop-1-2"), ("../up", "..-up"), ("Käse", "Käse"), ("::", "")):
+        job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id, suffix=suffix)
+        assert job.user_provided_suffix == suffix
+        assert app.state.store.job(job.id).private["name"].startswith(f"ft:tiny:org-ours:{part}:")
+
+
+def test_a_page_of_nothing_has_no_more(client, file):
+    assert not client.files.list(limit=0).has_more and client.files.list(limit=1).data
+
+
+def test_a_checkpoint_goes_with_its_model(app, client, file):
+    """A job that was created with it keeps its own copy."""
+    store = app.state.store
+    first = client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+    folder = store.job_folder(first.id) / "checkpoints" / "step-1"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    private = {"base": "tiny", "folder": folder.relative_to(store.home).as_posix(), "job": first.id}
+    store.add("model", {"id": "ft:c", "object": "model", "created": 1, "owned_by": "org-ours"}, "org-ours", "", private)
+    for number, name in enumerate(("ft:c", "ft:d")):
+        checkpoint = {"id": f"ftckpt_{number}", "object": "fine_tuning.job.checkpoint", "created_at": 1, "metrics": {}}
+        named = {"fine_tuned_model_checkpoint": name, "fine_tuning_job_id": first.id, "step_number": 1}
+        store.add("checkpoint", checkpoint | named, "org-ours", first.id)
+    second = client.fine_tuning.jobs.create(model="ft:c", training_file=file.id)
+    assert client.models.delete("ft:c").deleted and not folder.exists()
+    assert [one.id for one in client.fine_tuning.jobs.checkpoints.list(first.id)] == ["ftckpt_1"]
+    copy = store.home / store.job(second.id).private["adapter"]
+    assert (copy / "adapter_config.json").read_text() == "{}"
+    client.fine_tuning.jobs.cancel(second.id)
+    assert not copy.exists() and not store.job_files(second.id)  # what only its training needed
+
+
+# --- A full disk -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [OSError, sqlite3.OperationalError])
+def test_a_full_disk_is_named(app, client, monkeypatch, kind):
+    error = kind(errno.ENOSPC, "No space left on device")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(app.state.store, "add_file", fail)
+    with pytest.raises(openai.InternalServerError, match="The disk is full, so nothing was kept: delete files"):
+        client.with_options(max_retries=0).files.create(file=b"x", purpose="user_data")
+
+
+def test_deleting_makes_room_first(app, client, file, monkeypatch):
+    """Where the disk is full, the row can only be deleted when the content has gone."""
+    store = app.state.store
+    monkeypatch.setattr(store, "delete", lambda *args: 1 / 0)
+    with pytest.raises(openai.InternalServerError):
+        client.with_options(max_retries=0).files.delete(file.id)
+    assert not store.content(file.id).exists()
+    monkeypatch.undo()
+    assert client.files.delete(file.id).deleted
+    assert (store.home / "service.sqlite3-shm").exists()  # a full disk has no room for a new one
 
 
 # --- Pages, documentation --------------------------------------------------------------------------------------------
@@ -667,6 +789,12 @@ def test_bad_lines_are_named(job):
     with pytest.raises(states.JobError, match="2 example.* of the validation file .*the first in line 1") as caught:
         validate(job, "ftjob-1")
     assert (caught.value.error["code"], caught.value.error["param"]) == ("invalid_validation_file", "validation_file")
+    for nothing in (b"", b"\n\n"):
+        validation.write_bytes(nothing)
+        with pytest.raises(states.JobError, match="must have at least 1 example") as caught:
+            validate(job, "ftjob-1")
+        assert caught.value.error["code"] == "invalid_validation_file"
+        assert caught.value.error["param"] == "validation_file"
     training.write_bytes(jsonl([*CHATS[:10], {"messages": [{"role": "user", "content": "?"}]}]))
     with pytest.raises(states.JobError, match="Line 11") as caught:
         validate(job, "ftjob-1")

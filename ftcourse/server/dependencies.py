@@ -18,7 +18,7 @@ from . import schemas
 from .chat import Engine
 from .errors import ApiError, not_found
 from .settings import Settings
-from .store import Json, Row, Store
+from .store import Json, Row, Store, now
 from .supervisor import Supervisor
 
 ERRORS: dict[int | str, Json] = {
@@ -69,10 +69,18 @@ class Caller:
         Raises:
             ApiError: if there is none, or if it belongs to somebody else.
         """
+        if kind == "file":
+            self.drop_expired()
         row = self.store.get(kind, id, self.org)
         if row is None:
             raise not_found({"file": "File", "job": "fine-tuning job"}[kind], id)
         return row
+
+    def drop_expired(self) -> None:
+        """Delete the caller's files that have expired."""
+        for row in self.store.all("file", self.org, ""):
+            if (row.object["expires_at"] or float("inf")) <= now():
+                self.store.delete_file(row.id)
 
     def page(self, kind: str, parent: str = "", **options: Any) -> Json:
         """Return a page of the caller's objects, as the fields `data` and `has_more`.

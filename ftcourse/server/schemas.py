@@ -88,7 +88,7 @@ class JobRequest(Body):
     validation_file: Name | None = None
     hyperparameters: Hyperparameters | None = Field(None, json_schema_extra={"deprecated": True})
     method: Method | None = None
-    suffix: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
+    suffix: Annotated[Text, StringConstraints(min_length=1, max_length=64)] | None = None
     seed: Annotated[Whole, Field(ge=0, le=2147483647)] | None = None
     integrations: list[dict[str, Any]] | None = None
     metadata: (

@@ -290,9 +290,7 @@ def _finish(store: Store, job_id: str, model: Any, log_history: Sequence[Json], 
         if states.succeed(store, job_id, name, trained_tokens, [results["id"]]):
             _add_model(store, row, name, folder)
         else:  # cancelled or paused at the last moment
-            store.delete("file", results["id"])
-            store.content(results["id"]).unlink()
-    shutil.rmtree(store.job_folder(job_id) / "training", ignore_errors=True)
+            store.delete_file(results["id"])
 
 
 def results_csv(log_history: Sequence[Json]) -> bytes:

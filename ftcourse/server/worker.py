@@ -33,10 +33,14 @@ def main(home: str | os.PathLike[str], job_id: str) -> None:
         _work(store, job_id)
     except states.JobError as error:
         states.fail(store, job_id, error)
+    except CourseError as error:
+        log.exception("the job failed")
+        states.fail(store, job_id, states.JobError("invalid_training_file", str(error), "training_file"))
     except Exception as error:
         log.exception("the job failed")
-        code = "invalid_training_file" if isinstance(error, CourseError) else "trainer_error"
-        states.fail(store, job_id, states.JobError(code, f"{type(error).__name__}: {error}"))
+        states.fail(store, job_id, states.JobError("trainer_error", f"{type(error).__name__}: {error}"))
+    if states.current(store, job_id) in states.FINAL:
+        store.drop_job_files(job_id)
 
 
 def _work(store: Store, job_id: str) -> None:
