@@ -270,7 +270,7 @@ def test_a_validation_file_needs_one_example(tmp_path):
     path = write(tmp_path / "chats.jsonl", count=1)
     assert chat_data.validate_chat_file(path, min_examples=1) == []
     path.write_bytes(b"\n")
-    assert "must have at least 1 examples" in str(chat_data.validate_chat_file(path, min_examples=1)[0])
+    assert "must have at least 1 example." in str(chat_data.validate_chat_file(path, min_examples=1)[0])
 
 
 # --- Other formats ---------------------------------------------------------------------------------------------------

@@ -62,6 +62,10 @@ def create_job(asks: Asks, body: schemas.JobRequest) -> Json:
     with asks.store.transaction():
         asks.store.add("job", job, asks.org, private=private)
         asks.store.add_event(job["id"], f"Created fine-tuning job: {job['id']}")
+        for name in ("dpo", "reinforcement") if body.method else ():
+            if getattr(body.method, name) is not None:
+                told = f"The settings in method.{name} are of another method: nothing is done with them."
+                asks.store.add_event(job["id"], told, "warn")
         if body.integrations:
             asks.store.add_event(job["id"], "Integrations are not built here: nothing is sent to them.", "warn")
         asks.store.add_event(job["id"], f"Validating training file: {body.training_file}")
@@ -168,14 +172,6 @@ def list_checkpoints(asks: Asks, id: str, after: After = None, limit: Limit = 10
 def _hyperparameters(body: schemas.JobRequest) -> Json:
     """Return the hyperparameters that a request asks for in one of the two places that the API has for them."""
     method = body.method or schemas.Method(type="supervised")
-    for name in {"dpo", "reinforcement"} - {method.type}:
-        if getattr(method, name) is not None:
-            raise ApiError(
-                400,
-                f"'method.{name}' has the settings of another method than '{method.type}': remove it.",
-                f"method.{name}",
-                "invalid_value",
-            )
     if method.type != "supervised":
         message = f"The method '{method.type}' is not built here: use 'supervised'."
         raise ApiError(400, message, "method.type", "unsupported_method")
