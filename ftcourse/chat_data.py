@@ -613,7 +613,7 @@ def _fingerprint(example: Any) -> bytes:
 def _check_count(count: int, least: int) -> list[Finding]:
     if count >= least:
         return []
-    message = f"The file has {count} example(s), but must have at least {least} example{'s'[: least - 1]}."
+    message = f"The file has {count} example(s), but must have at least {least} example{'s' * (least > 1)}."
     return [_finding("invalid_n_examples", message)]
 
 
