@@ -13,11 +13,13 @@ import json
 import os
 import re
 import reprlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from .chat_formats import FORMATS, find_format
 from .errors import CourseError
 from .files import write_atomically
 
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
 MIN_EXAMPLES = 10  # of a training file
 MAX_BYTES = 512 * 2**20  # of a file
 MAX_LENGTH = 512  # tokens of an example; what is longer is cut
+MAX_LINE = 4 * 2**20  # bytes of an example: as an object it takes many times the memory
+MAX_FINDINGS = 1000  # of a kind; the others are counted
+
+_CONVERT = "Make a chat file of it: ftcourse convert OLD NEW.jsonl."
 
 ROLES = ("system", "user", "assistant", "tool", "developer")
-EXAMPLE_KEYS = ("messages", "tools", "parallel_tool_calls")
-MESSAGE_KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
+EXAMPLE_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
+MESSAGE_KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id", "refusal", "function_call")
+_REPLY_KEYS = ("annotations", "audio")  # what a service's replies have besides: no text to learn
 _FIRST = ("system", "developer")
 _MARK = re.compile(r"<\|\w+\|>")  # such as <|im_end|>
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -153,6 +160,51 @@ def _has_error(findings: Iterable[Finding]) -> bool:
     return any(finding.severity == "error" for finding in findings)
 
 
+# --- Forms of the same -----------------------------------------------------------------------------------------------
+
+
+def _modern_example(example: dict[str, Any]) -> dict[str, Any]:
+    """Return an example without null fields, and with tools where it has functions, as they were before tools."""
+    example = {key: value for key, value in example.items() if value is not None or key not in EXAMPLE_KEYS[1:]}
+    if "functions" in example:
+        tools, functions = example.get("tools", []), example.pop("functions")
+        functions = functions if isinstance(functions, list) else [functions]
+        example["tools"] = [
+            *(tools if isinstance(tools, list) else [tools]),
+            *({"type": "function", "function": function} for function in functions),
+        ]
+    if isinstance(example.get("messages"), list):
+        example["messages"] = [_modern_message(message) for message in example["messages"]]
+    return example
+
+
+def _modern_message(message: Any) -> Any:
+    """Return a message without null fields, and with a tool call where it has a function call."""
+    if not isinstance(message, dict):
+        return message
+    optional = {*MESSAGE_KEYS, *_REPLY_KEYS} - {"role", "content"}
+    message = {key: value for key, value in message.items() if value is not None or key not in optional}
+    if "function_call" in message and "tool_calls" not in message:
+        function = message.pop("function_call")  # its name stands for the id, which was not yet
+        id = function.get("name") if isinstance(function, dict) else None
+        message["tool_calls"] = [{"id": id, "type": "function", "function": function}]
+    if message.get("role") == "function":
+        message |= {"role": "tool", "tool_call_id": message.pop("name", None)}
+    return message
+
+
+def message_text(message: dict[str, Any]) -> str:
+    """Return what a message says: its content, as one text or in parts, or its refusal.
+
+    Args:
+        message: without errors.
+    """
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(part[part["type"]] for part in content)
+    return content or message.get("refusal") or ""
+
+
 # --- One example -----------------------------------------------------------------------------------------------------
 
 
@@ -171,8 +223,13 @@ def validate_example(example: Any, line: int | None = None) -> list[Finding]:
 
 def _check_example(example: Any) -> Iterator[Finding]:
     if not isinstance(example, dict):
-        yield _finding("not_an_object", f"The example is {_kind(example)}.")
+        is_file = isinstance(example, list) and any(isinstance(item, dict) for item in example)
+        yield _finding("not_an_object", f"The example is {_kind(example)}.", _CONVERT if is_file else "")
         return
+    if other := find_format(example):
+        yield _finding("no_messages", f"The example is in another format ({other.name}).", _CONVERT)
+        return
+    example = _modern_example(example)
     yield from _check_keys(example, EXAMPLE_KEYS, "The example")
     messages = example.get("messages")
     if isinstance(messages, list) and messages:
@@ -206,7 +263,11 @@ def _check_message(message: Any, name: str) -> Iterator[Finding]:
     if not isinstance(message, dict):
         yield _finding("not_a_message", f"{name} is {_kind(message)}.")
         return
-    yield from _check_keys(message, MESSAGE_KEYS, name)
+    if "audio" in message:
+        yield _finding(
+            "unknown_key", f"{name} has audio, which is not built here.", "Remove it: text alone is learned."
+        )
+    yield from _check_keys({key: message[key] for key in message if key not in _REPLY_KEYS}, MESSAGE_KEYS, name)
     if message.get("role") not in ROLES:
         yield _finding("unknown_role", f"{name} has the role {reprlib.repr(message.get('role'))}.")
     if "name" in message and not (isinstance(message["name"], str) and message["name"]):
@@ -217,17 +278,34 @@ def _check_message(message: Any, name: str) -> Iterator[Finding]:
 
 
 def _check_content(message: dict[str, Any], name: str) -> Iterator[Finding]:
-    content, calls = message.get("content"), message.get("tool_calls")
-    if content is None and calls:
-        return  # calling a tool is an answer without words
-    if not isinstance(content, str):
+    content, calls, refusal = message.get("content"), message.get("tool_calls"), message.get("refusal")
+    if refusal is not None and not (isinstance(refusal, str) and message.get("role") == "assistant"):
+        yield _finding("no_text", f"{name} has a refusal that is not the assistant's text.")
+    elif isinstance(content, list):
+        yield from _check_parts(content, message, name)
+    elif not isinstance(content, str) and not (content is None and (calls or refusal)):  # those say enough
         what = _kind(content) if "content" in message else "nothing"
         yield _finding("no_text", f"{name} has {what} for a content.")
-    elif not content.strip() and not calls:
+    elif not (text := message_text(message)).strip() and not calls:
         severity = "error" if message.get("role") in ("user", "assistant") else "warning"
         yield _finding("empty_content", f"{name} has an empty content.", severity=severity)
-    elif mark := _MARK.search(content):
+    elif mark := _MARK.search(text):
         yield _finding("control_mark", f"{name} has the mark {mark[0]} in its text.")
+
+
+def _check_parts(parts: list[Any], message: dict[str, Any], name: str) -> Iterator[Finding]:
+    known = ("text", "refusal") if message.get("role") == "assistant" else ("text",)
+    for number, part in enumerate(parts, 1):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind not in known:
+            what = f"of the type {reprlib.repr(kind)}, which is not built here" if kind else "without a type"
+            remedy = 'Write {"type": "text", "text": ...}: text alone is learned.'
+            yield _finding("no_text", f"{name} has a part {what}, as number {number} of its content.", remedy)
+            return
+        if not isinstance(part.get(kind), str):
+            yield _finding("no_text", f"{name} has a part without text, as number {number} of its content.")
+            return
+    yield from _check_content(message | {"content": message_text(message)}, name)
 
 
 def _check_weight(message: dict[str, Any], name: str) -> Iterator[Finding]:
@@ -353,7 +431,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Finding | No
     """
     try:
         with open(path, "rb") as file:
-            for line, raw in enumerate(file, 1):
+            for line, raw in enumerate(_cut_lines(file), 1):
                 if line == 1 and raw.startswith(codecs.BOM_UTF8):
                     yield line, _finding("byte_order_mark", RULES["byte_order_mark"].meaning, line=line), None
                     raw = raw.removeprefix(codecs.BOM_UTF8)
@@ -362,17 +440,39 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, Finding | No
         raise CourseError(f"Cannot read the chat file {path} ({error.strerror}): check its name and rights.") from error
 
 
+def _cut_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, and of one that is too long its beginning."""
+    while raw := file.readline(MAX_LINE + 1):
+        yield raw
+        while len(raw) > MAX_LINE and not raw.endswith(b"\n"):
+            raw = file.readline(MAX_LINE + 1)
+
+
 def _parse(raw: bytes, line: int) -> tuple[Finding | None, Any]:
     """Return the finding about a line that is no JSON, else None, and what the line says."""
     if not raw.strip():
         return _finding("blank_line", "The line is blank.", line=line), None
+    if len(raw) > MAX_LINE:
+        message = f"The line has more than {MAX_LINE:,} bytes."
+        return _finding("too_long", message, "Make many short examples of it, one a line.", "error", line), None
     try:
-        return None, json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        text = raw.decode("utf-8")
+        return None, json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twins)
     except UnicodeDecodeError as error:
         return _finding("not_utf8", f"Byte {error.start + 1} is not UTF-8.", line=line), None
     except (ValueError, RecursionError) as error:
         why = f"{error.msg}, character {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        return _finding("invalid_json", f"This is not valid JSON ({why}).", line=line), None
+        remedy = _CONVERT if line == 1 and raw.lstrip().startswith(b"[") else ""  # a list over many lines
+        return _finding("invalid_json", f"This is not valid JSON ({why}).", remedy, line=line), None
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twin = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {reprlib.repr(twin)} stands twice in an object")
+    return found
 
 
 def _refuse_constant(name: str) -> None:
@@ -397,18 +497,70 @@ def read_examples(path: str | os.PathLike[str]) -> list[Any]:
     return examples
 
 
+def convert_chat_file(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> dict[str, int]:
+    """Make a chat file of examples in other formats; of preference pairs it keeps the answer that is preferred.
+
+    Args:
+        source: a JSONL file, or a JSON file that is one list.
+        target: the new file.
+
+    Returns:
+        How many examples there were of each format, by its name; ``"chat"`` for those that were chats already.
+
+    Raises:
+        CourseError: if there is a file `target`, the source cannot be read, or naming the first example that isn't
+            in a known format.
+    """
+    if os.path.exists(target):
+        raise CourseError(f"There is {target} already, and it stays as it is: name a new file.")
+    examples, counts = [], Counter[str]()
+    for place, example in _read_any(source):
+        known = find_format(example)
+        try:
+            if not known and not (isinstance(example, dict) and isinstance(example.get("messages"), list)):
+                raise ValueError(f"it is in no format of {', '.join(dict.fromkeys(one.name for one in FORMATS))}")
+            examples.append(known.convert(example) if known else example)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CourseError(
+                f"{Path(source).name}: {place} cannot be converted: {error}. Mend it or remove it, then convert again."
+            ) from error
+        counts[known.name if known else "chat"] += 1
+    write_chat_file(examples, target)
+    return dict(counts)
+
+
+def _read_any(path: str | os.PathLike[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the examples of a JSONL file, or of a JSON file that is one list, with the place of each."""
+    lines = [(line, finding, example) for line, finding, example in read_lines(path)]
+    if lines and (isinstance(lines[0][2], list) or lines[0][1] and lines[0][1].code in ("invalid_json", "too_long")):
+        try:
+            whole = json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_refuse_twins)
+        except (ValueError, RecursionError):
+            whole = None  # then the line is wrong
+        if isinstance(whole, list):
+            yield from ((f"example {number}", example) for number, example in enumerate(whole, 1))
+            return
+    for line, finding, example in lines:
+        if finding is None:
+            yield f"line {line}", example
+        elif finding.severity == "error" and finding.code != "byte_order_mark":
+            raise CourseError(f"{Path(path).name}: {finding}")
+
+
 def validate_chat_file(
-    path: str | os.PathLike[str], tokenizer: Any = None, max_length: int | None = None
+    path: str | os.PathLike[str], tokenizer: Any = None, max_length: int | None = None, min_examples: int = MIN_EXAMPLES
 ) -> list[Finding]:
-    """Check a training file by every rule.
+    """Check a chat file by every rule, in memory that doesn't grow with what is wrong with it.
 
     Args:
         path: a JSONL file.
         tokenizer: the model's, to find examples that are too long; needed with `max_length`.
         max_length: tokens after which the service cuts an example; None doesn't look at the length.
+        min_examples: how many the file must have: a training file `MIN_EXAMPLES`, a validation file one.
 
     Returns:
-        A list of findings, those about the whole file first, empty if all is well.
+        A list of findings, those about the whole file first, empty if all is well. Of a kind with more than
+        `MAX_FINDINGS` the others are one finding, the last.
 
     Raises:
         CourseError: if the file cannot be read.
@@ -417,20 +569,32 @@ def validate_chat_file(
         return [_finding("too_large", f"The file has more than {MAX_BYTES:,} bytes.")]
     findings: list[Finding] = []
     seen: dict[bytes, int] = {}
+    kinds: Counter[tuple[str, str]] = Counter()
     count = 0
     for line, unread, example in read_lines(path):
         found = [unread] if unread else _check_line(example, line, seen)
         count += unread is None or unread.code not in ("blank_line", "byte_order_mark")
         if max_length and not unread and not _has_error(found):
             found += _check_length(example, line, tokenizer, max_length)
-        findings += found
-    return _check_count(count) + findings
+        for finding in found:
+            kinds[finding.code, finding.severity] += 1
+            if kinds[finding.code, finding.severity] <= MAX_FINDINGS:
+                findings.append(finding)
+    more = [
+        _finding(code, f"There are {number - MAX_FINDINGS:,} more of this kind ({code}).", severity=severity)
+        for (code, severity), number in kinds.items()
+        if number > MAX_FINDINGS
+    ]
+    return _check_count(count, min_examples) + findings + more
 
 
 def _check_line(example: Any, line: int, seen: dict[bytes, int]) -> list[Finding]:
     """Return the findings about an example; `seen` has the fingerprints of those before it, and gets this one's."""
     try:
-        findings, first = validate_example(example, line), seen.setdefault(_fingerprint(example), line)
+        findings = validate_example(example, line)
+        if _has_error(findings):
+            return findings
+        first = seen.setdefault(_fingerprint(example), line)
     except RecursionError:
         return [
             _finding("invalid_json", "This is nested too deeply.", "Write messages as lists of objects.", line=line)
@@ -446,17 +610,31 @@ def _fingerprint(example: Any) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def _check_count(count: int) -> list[Finding]:
-    if count >= MIN_EXAMPLES:
+def _check_count(count: int, least: int) -> list[Finding]:
+    if count >= least:
         return []
-    message = f"The file has {count} example(s), but must have at least {MIN_EXAMPLES} examples."
+    message = f"The file has {count} example(s), but must have at least {least} example{'s' * (least > 1)}."
     return [_finding("invalid_n_examples", message)]
 
 
 def _check_length(example: dict[str, Any], line: int, tokenizer: Any, max_length: int) -> list[Finding]:
-    length = count_tokens(example, tokenizer)[0]
+    from jinja2 import TemplateError
+
+    messages = plain_messages(example["messages"])
+    try:
+        length = count_tokens(example, tokenizer)[0]
+    except TemplateError as error:
+        message = f"The model's chat template refuses the messages: {error}."
+        return [_finding("unknown_role", message, "Write them as this model knows conversations.", line=line)]
     if length <= max_length:
         return []
+    first = next(number for number, message in enumerate(messages) if _is_trained(message))
+    before = (
+        tokenizer.apply_chat_template(messages[:first], add_generation_prompt=True, return_dict=True) if first else {}
+    )
+    if len(before.get("input_ids", ())) >= max_length:
+        message = f"The example is cut after {max_length} tokens, and its first answer begins after them."
+        return [_finding("nothing_to_train", message, "Shorten what comes before the answer.", line=line)]
     message = f"The example has {length} tokens and is cut after {max_length}, so the end of the answer is lost."
     return [_finding("too_long", message, line=line)]
 
@@ -496,10 +674,10 @@ def plain_messages(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         messages: of an example without errors.
     """
     plain = []
-    for message in messages:
+    for message in map(_modern_message, messages):
         calls = [json.dumps(call["function"], ensure_ascii=False) for call in message.get("tool_calls") or []]
         role = "system" if message["role"] == "developer" else message["role"]
-        content = "\n".join([*filter(None, [message.get("content")]), *calls])
+        content = "\n".join([*filter(None, [message_text(message)]), *calls])
         plain.append({"role": role, "content": content} | {key: message[key] for key in ("weight",) if key in message})
     return plain
 
@@ -581,7 +759,7 @@ def split_chats(
     from sklearn.model_selection import GroupShuffleSplit
 
     asked = [
-        " ".join(" ".join(m["content"] for m in example["messages"] if m["role"] == "user").lower().split())
+        " ".join(" ".join(message_text(m) for m in example["messages"] if m["role"] == "user").lower().split())
         for example in examples
     ]
     splitter = GroupShuffleSplit(n_splits=1, test_size=num_validation / len(examples), random_state=seed)

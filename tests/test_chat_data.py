@@ -63,6 +63,7 @@ ERRORS = [
     ("invalid_json", b'{"messages": NaN}'),
     ("invalid_json", b"[" * 100_000),
     ("invalid_json", b"9" * 5000),
+    ("invalid_json", b'{"messages": [], "messages": []}'),
     ("not_utf8", b'{"messages": "\xa365"}'),
     ("not_an_object", b"[1]"),
     ("not_an_object", b"null"),
@@ -79,7 +80,17 @@ ERRORS = [
     ("bad_name", chat(USER | {"name": 7}, ANSWER)),
     ("no_text", chat({"role": "user"}, ANSWER)),
     ("no_text", chat(USER, {"role": "assistant", "content": None})),
-    ("no_text", chat({"role": "user", "content": [{"type": "text", "text": "Hello"}]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": [{"type": "refusal", "refusal": "No."}]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": ["Hello"]}, ANSWER)),
+    ("no_text", chat({"role": "user", "content": [{"type": "text", "text": 7}]}, ANSWER)),
+    ("no_text", chat(USER | {"refusal": "No."}, ANSWER)),
+    ("no_text", chat(USER, ANSWER | {"refusal": 7})),
+    ("unknown_key", chat(USER, ANSWER | {"audio": {"id": "audio_1"}})),
+    ("empty_content", chat({"role": "user", "content": [{"type": "text", "text": " "}]}, ANSWER)),
+    ("bad_tools", chat(USER, ANSWER, functions="find_order")),
+    ("bad_tool_calls", chat(USER, ANSWER | {"function_call": "find_order"})),
+    ("unknown_tool", chat(USER, ANSWER | {"function_call": TOOL["function"] | {"arguments": "{}"}})),
     ("empty_content", chat({"role": "user", "content": " \n"}, ANSWER)),
     ("empty_content", chat(USER, {"role": "assistant", "content": ""})),
     ("half_a_character", chat(USER, {"role": "assistant", "content": "Hello \ud83d"})),
@@ -203,10 +214,130 @@ def test_too_long_an_example(tmp_path, tokenizer):
     assert chat_data.validate_chat_file(path, tokenizer, max_length=300) == []
 
 
+@pytest.mark.models
+def test_an_example_of_which_nothing_to_learn_is_left(tmp_path, tokenizer):
+    path = write(tmp_path / "chats.jsonl", chat({"role": "user", "content": "word " * 200}, ANSWER))
+    (finding,) = chat_data.validate_chat_file(path, tokenizer, max_length=100)
+    assert (finding.line, finding.severity, finding.code) == (10, "error", "nothing_to_train")
+    tokenizer = AutoTokenizer.from_pretrained(model_path("smollm2-135m-instruct"))
+    tokenizer.chat_template = "{{ raise_exception('no system') }}"
+    (finding, *_) = chat_data.validate_chat_file(path, tokenizer, max_length=100)
+    assert (finding.line, finding.severity) == (1, "error") and "refuses the messages: no system." in str(finding)
+
+
 def test_a_file_that_is_not_there(tmp_path):
     for path in (tmp_path / "none.jsonl", tmp_path):
         with pytest.raises(CourseError, match=f"Cannot read the chat file {path}"):
             chat_data.validate_chat_file(path)
+
+
+def test_of_a_kind_with_many_findings_the_others_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(chat_data, "MAX_FINDINGS", 3)
+    findings = chat_data.validate_chat_file(write(tmp_path / "chats.jsonl", *[b"no JSON"] * 5, *[b" "] * 4, count=19))
+    assert [(finding.line, finding.code) for finding in findings[:-2]] == [
+        *[(line, "invalid_json") for line in (11, 12, 13)],
+        *[(line, "blank_line") for line in (16, 17, 18)],
+    ]
+    assert [str(finding)[:32] for finding in findings[-2:]] == [
+        "There are 2 more of this kind (i",
+        "There are 1 more of this kind (b",
+    ]
+
+
+def test_a_file_of_faults_takes_little_memory(tmp_path):
+    path = tmp_path / "chats.jsonl"
+    path.write_bytes(b'{"prompt":"a","completion":"b"}\n' * 3_000)
+    tracemalloc.start()
+    assert len(chat_data.validate_chat_file(path)) == chat_data.MAX_FINDINGS + 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_a_line_without_end_is_not_read_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(chat_data, "MAX_LINE", 500)
+    long = json.dumps(chat(USER, ANSWER | {"content": "x" * 2000})).encode()
+    path = write(tmp_path / "chats.jsonl", long, good(10), long, count=12)
+    path.write_bytes(path.read_bytes().rstrip())
+    findings = chat_data.validate_chat_file(path)
+    assert [(finding.line, finding.severity, finding.code) for finding in findings] == [
+        (10, "error", "too_long"),
+        (12, "error", "too_long"),
+    ]
+
+
+def test_a_validation_file_needs_one_example(tmp_path):
+    path = write(tmp_path / "chats.jsonl", count=1)
+    assert chat_data.validate_chat_file(path, min_examples=1) == []
+    path.write_bytes(b"\n")
+    assert "must have at least 1 example." in str(chat_data.validate_chat_file(path, min_examples=1)[0])
+
+
+# --- Other formats ---------------------------------------------------------------------------------------------------
+
+SAID = [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Here."}]
+FOREIGN = [
+    (
+        "DPO",
+        {"input": {"messages": SAID[:1], "tools": []}, "preferred_output": SAID[1:], "non_preferred_output": SAID[1:]},
+    ),
+    ("DPO", {"prompt": "Where?", "chosen": "Here.", "rejected": "No."}),
+    ("DPO", {"chosen": SAID, "rejected": SAID}),
+    ("prompt and completion", {"prompt": "Where? ", "completion": " Here."}),
+    ("prompt and completion", {"prompt": SAID[:1], "completion": SAID[1:]}),
+    (
+        "ShareGPT",
+        {"id": "1", "conversations": [{"from": "human", "value": "Where?"}, {"from": "gpt", "value": "Here."}]},
+    ),
+    ("Alpaca", {"instruction": "Where?", "input": "", "output": "Here."}),
+]
+
+
+@pytest.mark.parametrize(("name", "example"), FOREIGN)
+def test_another_format_is_named_and_converted(tmp_path, name, example):
+    (finding,) = chat_data.validate_example(example, 7)
+    assert (finding.code, finding.severity) == ("no_messages", "error") and f"({name}" in finding.message
+    assert "ftcourse convert" in finding.remedy
+    source, target = write(tmp_path / "old.jsonl", example, count=2), tmp_path / "new.jsonl"
+    counts = chat_data.convert_chat_file(source, target)
+    assert counts.pop("chat") == 1 and list(counts.values()) == [1] and next(iter(counts)).startswith(name)
+    converted = chat_data.read_examples(target)
+    assert converted[0] == good(0) and converted[1]["messages"] == SAID
+    assert not [found for found in chat_data.validate_example(converted[1]) if found.severity == "error"]
+    with pytest.raises(CourseError, match="new.jsonl already, and it stays as it is"):
+        chat_data.convert_chat_file(source, target)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_is_converted(tmp_path, indent):
+    source, target = tmp_path / "alpaca.json", tmp_path / "new.jsonl"
+    rows = [
+        {"instruction": "Add.", "input": "1, 2", "output": "3", "system": "You add.", "history": [["Hello?", "Hi."]]},
+        {"conversations": [{"role": "user", "content": "Where?"}], "system": "You help."},
+    ]
+    source.write_text(json.dumps(rows, indent=indent), encoding="utf-8")
+    assert any("ftcourse convert" in finding.remedy for finding in chat_data.validate_chat_file(source))
+    assert chat_data.convert_chat_file(source, target) == {"Alpaca": 1, "ShareGPT": 1}
+    first, second = chat_data.read_examples(target)
+    assert [message["content"] for message in first["messages"]] == ["You add.", "Hello?", "Hi.", "Add.\n\n1, 2", "3"]
+    assert [message["role"] for message in second["messages"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("example", "why"),
+    [
+        ({"conversations": [{"from": "observation", "value": "x"}]}, "a message is from 'observation'"),
+        ({"instruction": "Add.", "output": 3}, "what the assistant says is not text"),
+        ({"text": "Hello"}, "it is in no format of DPO"),
+        ([1], "it is in no format"),
+        ({"conversations": [1]}, "has no attribute"),
+    ],
+)
+def test_what_cannot_be_converted_is_named(tmp_path, example, why):
+    source = write(tmp_path / "old.jsonl", example, count=3)
+    with pytest.raises(CourseError, match=f"old.jsonl: line 3 cannot be converted: .*{why}.*Mend it or remove it"):
+        chat_data.convert_chat_file(source, tmp_path / "new.jsonl")
+    assert not (tmp_path / "new.jsonl").exists()
 
 
 # --- What is good ----------------------------------------------------------------------------------------------------
@@ -221,6 +352,20 @@ GOOD = [
         {"role": "assistant", "content": "I look.", "tool_calls": [call()]},
         tools=[TOOL],
         parallel_tool_calls=False,
+    ),
+    chat({"role": "user", "content": [{"type": "text", "text": "Where is "}, {"type": "text", "text": "it?"}]}, ANSWER),
+    chat(USER, {"role": "assistant", "content": None, "refusal": "I can't help with that."}),
+    chat(USER, {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}),
+    chat(USER, ANSWER | dict.fromkeys(("refusal", "audio", "function_call", "tool_calls"), None) | {"annotations": []}),
+    chat(
+        USER | {"name": None, "weight": None, "tool_calls": None}, ANSWER | {"weight": None}, tools=None, functions=None
+    ),
+    chat(
+        USER,
+        {"role": "assistant", "content": None, "function_call": {"name": "find_order", "arguments": "{}"}},
+        {"role": "function", "name": "find_order", "content": "Leeds"},
+        ANSWER | {"content": "In Leeds."},
+        functions=[TOOL["function"]],
     ),
     chat(USER, {"role": "assistant", "content": 'Ça coûte 65 £ 🌿\u2028 and "more"\n'}),
 ]
@@ -324,6 +469,15 @@ def test_tool_calls_become_text(tokenizer):
     assert chat_data.count_tokens(calls(call()), tokenizer)[1] > 10
 
 
+def test_every_form_of_a_message_becomes_its_text():
+    parts = {"role": "assistant", "content": [{"type": "text", "text": "On "}, {"type": "refusal", "refusal": "no."}]}
+    refused = {"role": "assistant", "content": None, "refusal": "No.", "weight": None}
+    called = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    plain = chat_data.plain_messages([parts, refused, called, {"role": "function", "name": "f", "content": "1"}])
+    assert [message["content"] for message in plain] == ["On no.", "No.", '{"name": "f", "arguments": "{}"}', "1"]
+    assert plain[1] == {"role": "assistant", "content": "No."} and plain[3]["role"] == "tool"
+
+
 @pytest.mark.models
 def test_statistics_have_a_row_an_example(tokenizer):
     frame = chat_data.chat_statistics([chat(USER, ANSWER), chat(USER, ANSWER, USER, ANSWER)], tokenizer)
@@ -394,5 +548,5 @@ def test_files_are_written_and_read_back(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n\n")
     assert chat_data.read_examples(path) == GOOD
     path.write_bytes(path.read_bytes() + b"{'a': 1}")
-    with pytest.raises(CourseError, match=r"chats.jsonl: Line 9: This is not valid JSON \(.*\)\. Write each example"):
+    with pytest.raises(CourseError, match=r"chats.jsonl: Line 15: This is not valid JSON \(.*\)\. Write each example"):
         chat_data.read_examples(path)

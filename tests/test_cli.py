@@ -404,3 +404,15 @@ def test_lab_opens_the_right_folder(ftcourse, shipped, tmp_path, monkeypatch):
 def test_lab_really_starts_jupyterlab():
     asked = subprocess.run([sys.executable, "-m", "ftcourse", "lab", "--version"], capture_output=True, text=True)
     assert (asked.returncode, asked.stdout.strip()) == (0, metadata.version("jupyterlab"))
+
+
+def test_convert_makes_a_chat_file_and_says_what_is_wrong_with_it(ftcourse, tmp_path):
+    rows = [{"instruction": f"Say {number}.", "output": str(number)} for number in range(10)]
+    (tmp_path / "alpaca.json").write_text(json.dumps(rows), encoding="utf-8")
+    code, said, _ = ftcourse("convert", "alpaca.json", "chats.jsonl")
+    assert code == 0 and "chats.jsonl: 10 example(s) from Alpaca" in said
+    code, _, wrong = ftcourse("convert", "alpaca.json", "chats.jsonl")
+    assert code == 2 and "There is chats.jsonl already" in wrong
+    (tmp_path / "few.json").write_text(json.dumps(rows[:1]), encoding="utf-8")
+    code, said, wrong = ftcourse("convert", "few.json", "few.jsonl")
+    assert code == 2 and "at least 10 examples" in said and "few.jsonl has 1 error(s)" in wrong

@@ -103,7 +103,8 @@ def test_job_succeeds_and_tells_its_story(client, trained):
         "The job has successfully completed",
     ]
     metrics = [event.data for event in client.fine_tuning.jobs.list_events(trained.id) if event.type == "metrics"]
-    assert {step["step"] for step in metrics} == {1, 2, 3, 4, 5, 6} and {step["total_steps"] for step in metrics} == {6}
+    assert [step["step"] for step in metrics] == [6, 5, 4, 3, 2, 1]  # each once, also where an epoch ends
+    assert {step["total_steps"] for step in metrics} == {6}
     assert all(0 <= step["train_mean_token_accuracy"] <= 1 and step["train_loss"] > 0 for step in metrics)
     evaluated = [step for step in metrics if "valid_loss" in step]
     assert {step["step"] for step in evaluated} == {2, 4, 6}
@@ -316,8 +317,15 @@ def test_pages_are_walked_to_their_end(client, trained):
 
 
 def test_second_service_on_a_folder_is_refused(service):
+    before = (service.home / "service.log").read_bytes()
     with pytest.raises(CourseError, match="Another service uses the folder"):
         start_service(service.home)
+    after = (service.home / "service.log").read_bytes()
+    assert before and after.startswith(before)  # it is the log of the one that runs
+
+
+def test_the_same_call_again_returns_the_same_service(service, tiny_llama):
+    assert start_service(service.home, {"tiny": str(tiny_llama)}) is service
 
 
 def test_missing_base_is_named(tmp_path):

@@ -1,22 +1,27 @@
 """The service's HTTP interface without trainers: errors, keys, organisations, limits, pages; and its store."""
 
 import asyncio
+import errno
 import hmac
 import inspect
 import json
 import re
+import sqlite3
 import threading
 
 import httpx2
 import openai
 import pytest
 from openai import OpenAI
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 from service_chats import CHATS, jsonl, run_app
 
+from ftcourse.chat_data import plain_messages
 from ftcourse.errors import CourseError
-from ftcourse.server import chat, routes, serve, states, worker
+from ftcourse.server import chat, dependencies, schemas, serve, states, worker
 from ftcourse.server.app import create_app
-from ftcourse.server.errors import Gate
+from ftcourse.server.dependencies import admit
+from ftcourse.server.errors import ApiError, Gate
 from ftcourse.server.settings import load_settings
 from ftcourse.server.store import Store, new_id
 from ftcourse.server.validation import validate
@@ -106,7 +111,7 @@ def check_envelope(answer, status, code=None, param=None):
         ),
         ({"suffix": ""}, "invalid_value", "suffix", "at least 1"),
         ({"suffix": "x" * 65}, "invalid_value", "suffix", "at most 64"),
-        ({"suffix": "../up"}, "invalid_value", "suffix", "pattern"),
+        ({"suffix": 7}, "invalid_value", "suffix", "string"),
         ({"seed": -1}, "invalid_value", "seed", "0"),
         ({"seed": 2**31}, "invalid_value", "seed", "2147483647"),
         ({"metadata": {str(n): "" for n in range(17)}}, "invalid_value", "metadata", "at most 16"),
@@ -134,12 +139,15 @@ def test_job_echoes_what_it_was_given(client, file):
     assert 0 <= client.fine_tuning.jobs.create(model="tiny", training_file=file.id).seed < 2**31
 
 
-def test_integrations_are_not_passed_over_in_silence(client, file):
+def test_what_nothing_is_done_with_is_not_passed_over_in_silence(client, file):
     job = client.fine_tuning.jobs.create(
-        model="tiny", training_file=file.id, integrations=[{"type": "wandb", "wandb": {"project": "p"}}]
+        model="tiny",
+        training_file=file.id,
+        integrations=[{"type": "wandb", "wandb": {"project": "p"}}],
+        method={"type": "supervised", "dpo": {"hyperparameters": {"beta": 0.1}}},
     )
-    events = client.fine_tuning.jobs.list_events(job.id)
-    assert any(event.level == "warn" and "nothing is sent" in event.message for event in events)
+    told = [event.message for event in client.fine_tuning.jobs.list_events(job.id) if event.level == "warn"]
+    assert any("nothing is sent" in message for message in told) and any("method.dpo" in message for message in told)
 
 
 def test_wrong_state_is_a_400_which_the_client_does_not_retry(client, file):
@@ -154,8 +162,11 @@ def test_wrong_state_is_a_400_which_the_client_does_not_retry(client, file):
 
 
 def test_other_requests_get_the_envelope_too(http):
-    check_envelope(http.get("/v1/embeddings"), 404)
-    check_envelope(http.put("/v1/files"), 405)
+    unknown = check_envelope(http.get("/v1/embeddings"), 404, "unknown_url")
+    assert "no GET /v1/embeddings here" in unknown and "ends in /v1" not in unknown
+    assert "ends in /v1" in check_envelope(http.get("/files"), 404, "unknown_url")
+    answer = http.put("/v1/files")
+    assert "no PUT /v1/files here" in check_envelope(answer, 405, "unknown_url") and answer.headers["allow"]
     check_envelope(http.get("/v1/files/file-none"), 404, None, "id")
     check_envelope(http.get("/v1/fine_tuning/jobs/ftjob-none/events"), 404, None, "id")
     check_envelope(http.get("/v1/fine_tuning/jobs?after=none"), 400, "invalid_value", "after")
@@ -181,6 +192,181 @@ def test_a_fault_of_the_service_is_an_envelope_without_its_secrets(app, http, mo
     assert "req_" in message and "division" not in message
 
 
+# --- Messages and what is not built ----------------------------------------------------------------------------------
+
+
+def chat_body(**more):
+    return {"model": "tiny", "messages": CHATS[0]["messages"][:2], "max_tokens": 2} | more
+
+
+def test_a_reply_goes_back_as_a_message(client):
+    messages = [{"role": "user", "content": "Hello?"}]
+    for _ in range(2):
+        reply = client.chat.completions.create(model="tiny", messages=messages, max_tokens=2)
+        messages += [reply.choices[0].message, {"role": "user", "content": "And?"}]
+        messages += [{**reply.choices[0].message.model_dump(), "annotations": []}]
+        assert reply.choices[0].message.model_fields_set == {"role", "content", "refusal"}  # as OpenAI sends it
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": [{"type": "text", "text": "Hello"}, {"type": "text", "text": "?"}]}],
+        [{"role": "assistant", "content": None, "refusal": "No."}, {"role": "user", "content": "Why?", "name": None}],
+        [
+            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+            {"role": "function", "name": "f", "content": "1"},
+        ],
+        [
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "1"}]},
+        ],
+    ],
+)
+def test_documented_messages_are_read_as_in_training(app, http, messages, monkeypatch):
+    seen = []
+    monkeypatch.setattr(chat, "plain_messages", lambda given: seen.extend(plain_messages(given)) or seen)
+    assert http.post("/v1/chat/completions", json=chat_body(messages=messages)).status_code == 200
+    assert seen == plain_messages(messages) and all(message["content"] for message in seen)
+
+
+def test_what_asks_for_nothing_is_taken(http):
+    assert set(schemas.ChatRequest.not_built) < set(CompletionCreateParamsBase.__annotations__)
+    for name, values in schemas.ChatRequest.not_built.items():
+        for value in (None, *values):
+            answer = http.post("/v1/chat/completions", json=chat_body(**{name: value}))
+            assert answer.status_code == 200, answer.text
+    harmless = {"user": "a", "safety_identifier": "a", "prediction": {}, "top_p": 0, "seed": -1, "stop": None}
+    assert http.post("/v1/chat/completions", json=chat_body(**harmless, prompt_cache_key="a")).status_code == 200
+    ours = schemas.ChatRequest.model_fields.keys() | schemas.ChatRequest.not_built.keys()
+    assert set(CompletionCreateParamsBase.__annotations__) - ours == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "message"),
+    [
+        ({"n": 2}, "n", "'n' is not built here: leave it out"),
+        ({"tools": [{"type": "function"}]}, "tools", "not built here"),
+        ({"response_format": {"type": "json_object"}}, "response_format", "not built here"),
+        ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages.0.audio", "not built here"),
+    ],
+)
+def test_what_is_not_built_is_called_so(http, change, param, message):
+    answer = http.post("/v1/chat/completions", json=chat_body(**change))
+    assert message in check_envelope(answer, 400, "unsupported_parameter", param)
+
+
+@pytest.mark.parametrize(
+    ("content", "param", "message"),
+    [
+        ([{"type": "image_url", "image_url": {"url": "x"}}], "messages.0.content.0", "image_url is not built here"),
+        ([{"type": "text"}], "messages.0.content.0", "has its text in the field 'text'"),
+        ([{"type": "text", "text": "x", "colour": 1}], "messages.0.content.0.colour", "Unknown"),
+        (7, "messages.0.content", "valid string"),
+    ],
+)
+def test_a_part_that_is_wrong_is_named(http, content, param, message):
+    answer = http.post("/v1/chat/completions", json=chat_body(messages=[{"role": "user", "content": content}]))
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, param) and message in error["message"], error
+
+
+def test_null_hyperparameters_are_chosen(client, file):
+    job = client.fine_tuning.jobs.create(
+        model="tiny", training_file=file.id, hyperparameters={"n_epochs": None, "batch_size": 2}, suffix=None
+    )
+    assert job.hyperparameters.to_dict() == {"n_epochs": "auto", "batch_size": 2, "learning_rate_multiplier": "auto"}
+
+
+# --- Answers that end early ------------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_a_stop_ends_has_tokens(client):
+    ask = {"model": "tiny", "messages": CHATS[0]["messages"][:2], "temperature": 0}
+    text = client.chat.completions.create(**ask, max_tokens=20).choices[0].message.content
+    whole = client.chat.completions.create(**ask, max_tokens=100, stop=text[5:8])
+    assert 0 < whole.usage.completion_tokens < 100 and whole.choices[0].finish_reason == "stop"
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    *_, last = client.chat.completions.create(**ask, max_tokens=100, stop=text[5:8], **options)
+    assert last.usage.completion_tokens > 0 and last.usage.total_tokens > last.usage.prompt_tokens
+
+
+def test_each_token_is_handed_on_as_soon_as_it_is_text(tiny_llama):
+    """A text without spaces, too: else a stop sequence would be met long after it was written."""
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer, pieces = AutoTokenizer.from_pretrained(tiny_llama), []
+    streamer, text = chat._streamer(tokenizer, pieces.append), "Un,deux;trois\n\nquatre \U0001f33f fin"
+    ids = tokenizer(text)["input_ids"]
+    for value in ([[1, 2, 3]], *([id] for id in ids), [tokenizer.eos_token_id]):
+        streamer.put(torch.tensor(value))
+    streamer.end()
+    assert "".join(pieces) == text and len(pieces) > 8 and not any("\ufffd" in piece for piece in pieces)
+
+
+@pytest.fixture
+def endless(app, monkeypatch):
+    """A model that writes until it is told to stop; the list has what it was told to end."""
+    ended = []
+
+    def generate(reply, model, tokenizer):
+        reply._put("Word ")
+        ended.append("waiting")
+        ended[-1] = reply.stopped.wait(60)
+
+    monkeypatch.setattr(chat.Reply, "generate", generate)
+    monkeypatch.setattr(app.state.engine, "_use", lambda base, folder: (None, None))
+    return ended
+
+
+def wait_until(check):
+    for _ in range(600):
+        if check():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("waited in vain")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_gives_up_leaves_the_model_free(url, endless, stream):
+    ask = {"model": "tiny", "messages": CHATS[0]["messages"], "stream": stream}
+
+    def give_up(seconds):
+        with pytest.raises(openai.APITimeoutError):
+            list(ask_for(connect(url).with_options(max_retries=0, timeout=seconds), ask))
+
+    first = threading.Thread(target=give_up, args=(1.5,))
+    first.start()
+    wait_until(lambda: endless)
+    give_up(0.2)  # while it waits for its turn
+    first.join(30)
+    wait_until(lambda: "waiting" not in endless)
+    assert endless == [True]  # the other one never began
+
+
+def ask_for(client, ask):
+    answer = client.chat.completions.create(**ask)
+    yield from answer if ask["stream"] else [answer]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_end_of_the_service_ends_its_answers(tmp_path, tiny_llama, monkeypatch, endless, stream):
+    settings = load_settings(tmp_path, {"tiny": str(tiny_llama)})
+    app = create_app(settings)
+    monkeypatch.setattr(app.state.engine, "_use", lambda base, folder: (None, None))
+    with run_app(app) as url:
+        client = connect(url, next(iter(settings.keys))).with_options(max_retries=0)
+        ask = {"model": "tiny", "messages": CHATS[0]["messages"], "stream": stream}
+        threading.Thread(target=lambda: [wait_until(lambda: endless), app.state.engine.stop()]).start()
+        with pytest.raises(openai.APIError, match="The service is stopping"):
+            list(ask_for(client, ask))
+    wait_until(lambda: endless == [True])
+
+
 # --- Keys, organisations, limits -------------------------------------------------------------------------------------
 
 
@@ -196,6 +382,52 @@ def test_every_route_asks_for_the_key(app, url, header):
             check_envelope(answer, 401, "invalid_api_key")
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"host": "127.0.0.1:1"}, 401, "invalid_api_key"),
+        ({"host": "evil.example:1"}, 403, "host_not_allowed"),
+        ({}, 403, "host_not_allowed"),
+        ({"host": "localhost", "origin": "http://evil.example"}, 403, "origin_not_allowed"),
+        ({"host": "localhost", "origin": "null"}, 403, "origin_not_allowed"),
+    ],
+)
+def test_who_may_not_ask_costs_nothing(app, headers, status, code):
+    """Not a byte of the body is read, on whatever path it comes."""
+    headers = headers | ({"authorization": "Bearer sk-ours"} if status == 403 else {})
+    for path in ("/v1/files", "/v1/nothing"):
+        sent = []
+
+        async def receive():
+            raise AssertionError("the body was read")
+
+        async def send(message, sent=sent):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "server": ("127.0.0.1", 1)}
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        asyncio.run(app(scope | {"headers": raw}, receive, send))
+        assert sent[0]["status"] == status and json.loads(sent[1]["body"])["error"]["code"] == code
+
+
+def test_this_machine_and_a_name_that_was_given_may_ask(tmp_path):
+    settings = load_settings(tmp_path, {"tiny": "."})
+    key = (b"authorization", f"bearer {next(iter(settings.keys))}".encode())
+
+    def ask(**headers):
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        admit({"type": "http", "path": "/v1/models", "headers": [*raw, key]}, settings)
+
+    for host in ("localhost:8321", "127.0.0.1", "[::1]:8321", "127.1.2.3:1"):
+        ask(host=host, origin="http://localhost:8888")
+    settings.host = "mine.local"
+    ask(host="mine.local:8321", origin="http://mine.local:8321")
+    settings.host = "0.0.0.0"
+    ask(host="any.example")
+    with pytest.raises(ApiError, match=r"Pages of 'http://evil.example' may not"):
+        ask(host="any.example", origin="http://evil.example")
+
+
 def test_keys_are_compared_in_constant_time_and_all_of_them(app, http, monkeypatch):
     compared, compare = [], hmac.compare_digest
     monkeypatch.setattr(hmac, "compare_digest", lambda *pair: compared.append(pair) or compare(*pair))
@@ -208,9 +440,24 @@ def test_first_start_makes_a_key_that_only_its_owner_reads(tmp_path):
     (key,) = settings.keys
     assert re.fullmatch(r"sk-local-\S{32}", key) and load_settings(tmp_path / "home").keys == settings.keys
     assert (settings.home / "keys.json").stat().st_mode & 0o077 == 0 and settings.home.stat().st_mode & 0o077 == 0
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o755)
+    Store(load_settings(theirs).home)
+    assert theirs.stat().st_mode & 0o777 == 0o755  # it was there, and may hold other things
+    assert {path.name for path in theirs.iterdir() if path.stat().st_mode & 0o077} <= {"service.json"}
     (settings.home / "keys.json").write_text("[]")
     with pytest.raises(CourseError, match="keys.json must hold"):
         load_settings(settings.home)
+
+
+@pytest.mark.parametrize("models", ["smollm2", '["a"]', "{}", '{"tiny": 1}', "null"])
+def test_base_models_that_are_none_are_named(tmp_path, monkeypatch, models):
+    monkeypatch.setenv("FTCOURSE_SERVICE_MODELS", models)
+    with pytest.raises(CourseError, match="FTCOURSE_SERVICE_MODELS must hold .*write it like"):
+        load_settings(tmp_path)
+    assert load_settings(tmp_path, {"tiny": "folder"}).models == {"tiny": "folder"}
+    with pytest.raises(CourseError, match="The argument models must hold"):
+        load_settings(tmp_path, ["tiny"])
 
 
 def test_organisations_do_not_see_each_other(app, url, client, file):
@@ -358,9 +605,99 @@ def test_files_expire(client, monkeypatch):
     with pytest.raises(openai.BadRequestError, match="user_data"):
         client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
     later = file.expires_at
-    monkeypatch.setattr(routes.files, "now", lambda: later)
-    with pytest.raises(openai.NotFoundError):
-        client.files.retrieve(file.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(dependencies, "now", lambda: later)
+        with pytest.raises(openai.NotFoundError):
+            client.files.retrieve(file.id)
+    expires = {"anchor": "created_at", "seconds": 3600}
+    for_training = client.files.create(file=jsonl(CHATS), purpose="fine-tune", expires_after=expires)
+    monkeypatch.setattr(dependencies, "now", lambda: later + 60)
+    with pytest.raises(openai.BadRequestError, match=f"invalid training_file: No such File object: {for_training.id}"):
+        client.fine_tuning.jobs.create(model="tiny", training_file=for_training.id)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({}, "purpose", "missing_required_parameter"),
+        ({"purpose": "training"}, "purpose", "invalid_value"),
+        ({"purpose": "fine-tune", "colour": "red"}, "colour", "unknown_parameter"),
+        (
+            {"purpose": "fine-tune", "expires_after[anchor]": "created_at"},
+            "expires_after[seconds]",
+            "missing_required_parameter",
+        ),
+        (
+            {"purpose": "fine-tune", "expires_after[seconds]": "3600"},
+            "expires_after[anchor]",
+            "missing_required_parameter",
+        ),
+        ({"purpose": "fine-tune", "expires_after[seconds]": "1"}, "expires_after[seconds]", "invalid_value"),
+    ],
+)
+def test_faulty_uploads_are_refused_by_name(http, fields, param, code):
+    check_envelope(http.post("/v1/files", files={"file": ("f", b"x")}, data=fields), 400, code, param)
+
+
+def test_any_suffix_stands_in_the_name(app, client, file):
+    for suffix, part in (("My shop / 1:2", "My-shop-1-2"), ("../up", "..-up"), ("Käse", "Käse"), ("::", "")):
+        job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id, suffix=suffix)
+        assert job.user_provided_suffix == suffix
+        assert app.state.store.job(job.id).private["name"].startswith(f"ft:tiny:org-ours:{part}:")
+
+
+def test_a_page_of_nothing_has_no_more(client, file):
+    assert not client.files.list(limit=0).has_more and client.files.list(limit=1).data
+
+
+def test_a_checkpoint_goes_with_its_model(app, client, file):
+    """A job that was created with it keeps its own copy."""
+    store = app.state.store
+    first = client.fine_tuning.jobs.create(model="tiny", training_file=file.id)
+    folder = store.job_folder(first.id) / "checkpoints" / "step-1"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    private = {"base": "tiny", "folder": folder.relative_to(store.home).as_posix(), "job": first.id}
+    store.add("model", {"id": "ft:c", "object": "model", "created": 1, "owned_by": "org-ours"}, "org-ours", "", private)
+    for number, name in enumerate(("ft:c", "ft:d")):
+        checkpoint = {"id": f"ftckpt_{number}", "object": "fine_tuning.job.checkpoint", "created_at": 1, "metrics": {}}
+        named = {"fine_tuned_model_checkpoint": name, "fine_tuning_job_id": first.id, "step_number": 1}
+        store.add("checkpoint", checkpoint | named, "org-ours", first.id)
+    second = client.fine_tuning.jobs.create(model="ft:c", training_file=file.id)
+    assert client.models.delete("ft:c").deleted and not folder.exists()
+    assert [one.id for one in client.fine_tuning.jobs.checkpoints.list(first.id)] == ["ftckpt_1"]
+    copy = store.home / store.job(second.id).private["adapter"]
+    assert (copy / "adapter_config.json").read_text() == "{}"
+    client.fine_tuning.jobs.cancel(second.id)
+    assert not copy.exists() and not store.job_files(second.id)  # what only its training needed
+
+
+# --- A full disk -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [OSError, sqlite3.OperationalError])
+def test_a_full_disk_is_named(app, client, monkeypatch, kind):
+    error = kind(errno.ENOSPC, "No space left on device")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(app.state.store, "add_file", fail)
+    with pytest.raises(openai.InternalServerError, match="The disk is full, so nothing was kept: delete files"):
+        client.with_options(max_retries=0).files.create(file=b"x", purpose="user_data")
+
+
+def test_deleting_makes_room_first(app, client, file, monkeypatch):
+    """Where the disk is full, the row can only be deleted when the content has gone."""
+    store = app.state.store
+    monkeypatch.setattr(store, "delete", lambda *args: 1 / 0)
+    with pytest.raises(openai.InternalServerError):
+        client.with_options(max_retries=0).files.delete(file.id)
+    assert not store.content(file.id).exists()
+    monkeypatch.undo()
+    assert client.files.delete(file.id).deleted
+    assert (store.home / "service.sqlite3-shm").exists()  # a full disk has no room for a new one
 
 
 # --- Pages, documentation --------------------------------------------------------------------------------------------
@@ -454,6 +791,12 @@ def test_bad_lines_are_named(job):
     with pytest.raises(states.JobError, match="2 example.* of the validation file .*the first in line 1") as caught:
         validate(job, "ftjob-1")
     assert (caught.value.error["code"], caught.value.error["param"]) == ("invalid_validation_file", "validation_file")
+    for nothing in (b"", b"\n\n"):
+        validation.write_bytes(nothing)
+        with pytest.raises(states.JobError, match="must have at least 1 example") as caught:
+            validate(job, "ftjob-1")
+        assert caught.value.error["code"] == "invalid_validation_file"
+        assert caught.value.error["param"] == "validation_file"
     training.write_bytes(jsonl([*CHATS[:10], {"messages": [{"role": "user", "content": "?"}]}]))
     with pytest.raises(states.JobError, match="Line 11") as caught:
         validate(job, "ftjob-1")
@@ -476,14 +819,52 @@ def test_training_without_a_step_is_a_failure(job, monkeypatch):
     assert not job.all("model")
 
 
-def test_loss_that_is_no_number_is_a_failure(job):
-    from types import SimpleNamespace
+def train_here(job, monkeypatch):
+    """Let the trainer work in this process; return the job and the steps that were told."""
+    monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(worker.os, "nice", lambda by: None)
+    worker.main(job.home, "ftjob-1")
+    return job.job("ftjob-1").object, [row.object["data"] for row in job.all("event") if row.object["data"]]
 
-    from ftcourse.server import training
 
-    report = training._Report(job, "ftjob-1")
-    with pytest.raises(states.JobError, match="Try a smaller learning_rate_multiplier"):
-        report.on_log(None, SimpleNamespace(global_step=3), None, logs={"loss": float("nan")})
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_loss_that_is_no_number_fails_the_job_and_leaves_no_model(job, monkeypatch, where):
+    from ftcourse import lora
+
+    compute, steps = lora.labelled_loss, []
+
+    def spoil(model, *args, **options):
+        loss, counts = compute(model, *args, **options)
+        steps.append(model.training)
+        if where == "gradient" and len(steps) > 4:  # of the last step: no loss tells it any more
+            loss.register_hook(lambda gradient: gradient * float("nan"))
+        return loss * (float("nan") if where == "loss" and len(steps) > 4 else 1), counts
+
+    monkeypatch.setattr(lora, "labelled_loss", spoil)
+    found, told = train_here(job, monkeypatch)
+    assert (found["status"], found["error"]["code"]) == ("failed", "loss_not_finite")
+    assert "became nan at step 3. Try a smaller learning_rate_multiplier" in found["error"]["message"]
+    assert [step["step"] for step in told] == [1, 2] and not job.all("model") and not job.all("checkpoint")
+
+
+def test_an_assistant_that_speaks_first_is_trained_on(job, monkeypatch):
+    greeting = {"messages": [{"role": "assistant", "content": "Welcome!"}, *CHATS[0]["messages"][1:]]}
+    (job.job_folder("ftjob-1") / "training_file.jsonl").write_bytes(jsonl([*CHATS, greeting]))
+    found, told = train_here(job, monkeypatch)
+    assert (found["status"], found["error"]) == ("succeeded", None) and len(told) == 4
+
+
+def test_the_system_message_of_a_template(tiny_llama):
+    from transformers import AutoTokenizer
+
+    from ftcourse.server.training import default_system
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    default, asked = default_system(tokenizer), CHATS[0]["messages"][1:2]
+    assert "SmolLM" in default[0]["content"]
+    assert tokenizer.apply_chat_template(default + asked) == tokenizer.apply_chat_template(asked)
+    tokenizer.chat_template = "{% for message in messages %}[{{ message.role }}]{{ message.content }}{% endfor %}"
+    assert default_system(tokenizer) == []
 
 
 def test_trainer_that_keeps_dying_fails_its_job(tmp_path, tiny_llama):

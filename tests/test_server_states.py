@@ -1,6 +1,8 @@
 """The states of a job: which changes are allowed, what they tell, and that no other module spells them."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -120,3 +122,17 @@ def test_the_limits_are_those_that_lesson_2_checks(tmp_path):
 
     assert Settings(tmp_path).max_file_bytes == chat_data.MAX_BYTES == 512 * 2**20
     assert training.MAX_LENGTH == validation.MAX_LENGTH == chat_data.MAX_LENGTH == 512
+
+
+# --- The process that started it -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(0.2, 0), (60, 3)])
+def test_a_child_ends_well_by_itself_and_at_once_with_its_parent(seconds, code):
+    """A trainer that is done ends with 0 while the service goes on; the service's end is the end of its pipe."""
+    program = "import os, time; from ftcourse.server.parent import when_parent_ends as when; when(lambda: os._exit(3))"
+    command = [sys.executable, "-c", f"{program}; time.sleep({seconds})"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    if code:
+        child.stdin.close()
+    assert (child.wait(60), child.stderr.read()) == (code, b"")

@@ -47,6 +47,15 @@ class Service:
         self.stop()
 
 
+# What was started here by its home: how it was asked for, its process and itself.
+_started: dict[Path, tuple[tuple[object, ...], subprocess.Popen[bytes], Service]] = {}
+
+
+def _open_private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read: the service's log has its key."""
+    return os.open(path, flags, 0o600)
+
+
 def find_service(home: str | os.PathLike[str] | None = None) -> Service | None:
     """Return the service that runs on a home folder, or None.
 
@@ -75,6 +84,8 @@ def start_service(
 ) -> Service:
     """Start a service as a child process and return it when it answers; it ends with this process at the latest.
 
+    The same call again, such as a notebook's cell that is run twice, returns the same service while it runs.
+
     Args:
         home: folder of its state; by default FTCOURSE_SERVICE_HOME, or one in the course's cache.
         models: public name of each base model, with its asset or its folder; by default SmolLM2-135M-Instruct.
@@ -88,22 +99,28 @@ def start_service(
     Raises:
         CourseError: if it does not start, with what it said.
     """
-    from .settings import service_home
+    from .settings import make_private_folder, service_home
 
     home = service_home(home)
+    asked = (home, models, closed_organisation, port)
+    if (started := _started.get(home)) and started[0] == asked and started[1].poll() is None:
+        return started[2]
     command = [sys.executable, "-m", "ftcourse.server", "--home", str(home), "--port", str(port)]
     command += ["--models", json.dumps(models)] if models else []
     command += ["--closed-organisation"] if closed_organisation else []
-    home.mkdir(parents=True, exist_ok=True)
-    with open(home / "service.log", "w", encoding="utf-8") as log:
+    make_private_folder(home)
+    log_path = home / "service.log"  # of all starts, also of one that is refused: whoever runs there writes into it
+    with open(log_path, "a", encoding="utf-8", opener=_open_private) as log:
+        begin = log.tell()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
     end = time.monotonic() + timeout
     while time.monotonic() < end and process.poll() is None:
         service = find_service(home)
         if service and json.loads((home / "service.json").read_text())["pid"] == process.pid:
             service.process = process
+            _started[home] = asked, process, service
             return service
         time.sleep(0.1)
     process.kill()
-    said = (home / "service.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    said = log_path.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
     raise CourseError(f"The service did not start. It said: {said[-1] if said else 'nothing'}")

@@ -10,7 +10,8 @@ from starlette.exceptions import HTTPException
 
 from .. import __version__
 from .chat import Engine
-from .errors import ApiError, Gate, explain, respond
+from .dependencies import admit
+from .errors import ApiError, Gate, as_api_error, disk_is_full, explain, respond
 from .routes import chat, files, jobs, models, pages
 from .settings import Settings
 from .states import WrongState
@@ -52,15 +53,37 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.store, app.state.supervisor, app.state.engine, app.state.settings = store, supervisor, engine, settings
     app.state.started = now()
     limits = {("POST", "/v1/files"): settings.max_file_bytes}
-    app.add_middleware(Gate, limit=lambda scope: limits.get((scope["method"], scope["path"]), settings.max_body_bytes))
+    app.add_middleware(
+        Gate,
+        limit=lambda scope: limits.get((scope["method"], scope["path"]), settings.max_body_bytes),
+        admit=lambda scope: admit(scope, settings),
+    )
     for resource in (pages, files, jobs, models, chat):
         app.include_router(resource.router)
     return app
 
 
 async def _error(request: Request, error: HTTPException) -> Response:
-    """Answer with what a route raised."""
+    """Answer with what a route or the framework raised."""
+    if not isinstance(error, ApiError):
+        error = _say_more(request, error)
     return respond(error)
+
+
+def _say_more(request: Request, error: HTTPException) -> HTTPException:
+    """Return an error of the framework with what is wrong and what to do instead."""
+    called = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        hint = "" if request.url.path.startswith("/v1/") else " The address that a client is given ends in /v1."
+        known = "files, fine_tuning/jobs, models and chat/completions; /docs has them all"
+        return ApiError(404, f"There is no {called} here. Built are {known}.{hint}", code="unknown_url")
+    if error.status_code == 405:
+        told = ApiError(405, f"There is no {called} here: /docs has the methods of this address.", code="unknown_url")
+        told.headers = error.headers
+        return told
+    if error.__cause__ and disk_is_full(error.__cause__):
+        return as_api_error(error.__cause__)
+    return ApiError(error.status_code, f"{error.detail}: {error.__cause__ or 'send what /docs says'}.")
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:

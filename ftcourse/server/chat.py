@@ -12,9 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+from ..chat_data import plain_messages
 from ..files import model_path
 from ..train import choose_dtype
-from .errors import ApiError
+from .errors import ApiError, as_api_error, stopping
 from .schemas import ChatRequest
 from .store import Json, Store
 
@@ -50,6 +51,7 @@ class Engine:
         self._model: Any = None
         self._tokenizer: Any = None
         self._adapters: dict[str, str] = {}  # folder: name of the adapter in the model, the one used last at the end
+        self._replies: set[Reply] = set()  # that wait or are written
 
     def preload(self) -> None:
         """Load the first base model before somebody needs it."""
@@ -64,6 +66,7 @@ class Engine:
             request: what was asked.
         """
         reply = Reply(request)
+        self._replies.add(reply)
         self._thread.submit(self._answer, base, adapter, reply)
         return reply
 
@@ -76,8 +79,11 @@ class Engine:
         self._thread.submit(self._drop, folder)
 
     def stop(self) -> None:
-        """Let nothing more begin."""
+        """Let nothing more begin, and end what is being answered."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        for reply in list(self._replies):
+            reply.stop()
+            reply.finish(stopping())
 
     # What follows runs in the model's own thread.
 
@@ -117,9 +123,12 @@ class Engine:
                 reply.generate(*self._use(base, folder))
             reply.finish()
         except Exception as error:
-            if not isinstance(error, ApiError):
+            told = as_api_error(error, "a chat")
+            if told.status_code == 500:
                 log.exception("a chat failed")
-            reply.finish(error)
+            reply.finish(told)
+        finally:
+            self._replies.discard(reply)
 
 
 def _log_failure(future: Future[Any]) -> None:
@@ -162,8 +171,11 @@ class Reply:
         while (piece := self._ahead.pop() if self._ahead else await self._next()) is not None:
             held += piece
             if any(stop in held for stop in self._stops):
-                held, self.finish_reason = min((held.split(stop)[0] for stop in self._stops), key=len), "stop"
+                held = min((held.split(stop)[0] for stop in self._stops), key=len)
                 self.stop()
+                while await self._next() is not None:  # until the model has stopped, and the tokens are counted
+                    pass
+                self.finish_reason = "stop"
                 break
             keep = max((n for stop in self._stops for n in range(1, len(stop)) if held.endswith(stop[:n])), default=0)
             if len(held) > keep:
@@ -205,7 +217,7 @@ class Reply:
         import torch
 
         prompt = tokenizer.apply_chat_template(
-            [{"role": _role(message.role), "content": message.text()} for message in self.request.messages],
+            plain_messages(message.model_dump(exclude_none=True) for message in self.request.messages),
             add_generation_prompt=True,
             return_tensors="pt",
             return_dict=True,
@@ -222,7 +234,8 @@ class Reply:
             )
         wanted = self.request.max_completion_tokens or self.request.max_tokens or MAX_NEW_TOKENS
         temperature = 1.0 if self.request.temperature is None else self.request.temperature
-        sampling = dict(do_sample=True, temperature=max(temperature, 1e-2), top_p=self.request.top_p or 1.0, top_k=0)
+        top_p = 1.0 if self.request.top_p is None else self.request.top_p
+        sampling = dict(do_sample=True, temperature=max(temperature, 1e-2), top_p=top_p, top_k=0)
         if self.request.seed is not None:
             torch.manual_seed(self.request.seed)
 
@@ -233,17 +246,16 @@ class Reply:
                 streamer=_streamer(tokenizer, self._put),
                 stopping_criteria=[_criterion(self.stopped)],
                 pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
-                **(sampling if temperature else dict(do_sample=False, temperature=None, top_p=None, top_k=None)),
+                **(
+                    sampling
+                    if temperature and top_p
+                    else dict(do_sample=False, temperature=None, top_p=None, top_k=None)
+                ),
             )[0, self.prompt_tokens :]
         self.completion_tokens = len(ids)
         ends = model.generation_config.eos_token_id
         ended = len(ids) > 0 and int(ids[-1]) in (ends if isinstance(ends, list) else [ends])
         self.finish_reason = "stop" if ended or self.stopped.is_set() else "length"
-
-
-def _role(role: str) -> str:
-    """Return the role under which a chat template knows a message."""
-    return "system" if role == "developer" else role
 
 
 def _criterion(stopped: threading.Event) -> Any:
@@ -259,9 +271,32 @@ def _criterion(stopped: threading.Event) -> Any:
 
 
 def _streamer(tokenizer: Any, put: Callable[[str], None]) -> Any:
-    """Return a streamer that hands each piece of text to `put`."""
-    from transformers import TextStreamer
+    """Return a streamer that hands each token's text to `put`, as soon as it has whole characters."""
+    from transformers.generation.streamers import BaseStreamer
 
-    streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-    streamer.on_finalized_text = lambda text, stream_end=False: put(text) if text else None
-    return streamer
+    class Pieces(BaseStreamer):
+        def __init__(self) -> None:
+            self.ids: list[int] = []
+            self.begun, self.handed = False, 0
+
+        def put(self, value: Any) -> None:
+            if not self.begun:  # the prompt comes first
+                self.begun = True
+                return
+            self.ids += value.flatten().tolist()
+            self._hand(at_end=False)
+
+        def end(self) -> None:
+            self._hand(at_end=True)
+
+        def _hand(self, at_end: bool) -> None:
+            text = tokenizer.decode(self.ids, skip_special_tokens=True)
+            if text.endswith("\ufffd") and not at_end:
+                return  # half a character
+            if len(text) > self.handed:
+                put(text[self.handed :])
+            self.handed = len(text)
+            if text.endswith("\n"):
+                self.ids, self.handed = [], 0  # else a long answer would be decoded again and again
+
+    return Pieces()

@@ -5,16 +5,20 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Query, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
+from ..machine import is_loopback
 from . import schemas
 from .chat import Engine
 from .errors import ApiError, not_found
 from .settings import Settings
-from .store import Json, Row, Store
+from .store import Json, Row, Store, now
 from .supervisor import Supervisor
 
 ERRORS: dict[int | str, Json] = {
@@ -26,6 +30,8 @@ ERRORS: dict[int | str, Json] = {
         (404, "There is no such object"),
         (405, "There is no such method here"),
         (413, "The request is too large"),
+        (503, "The service is stopping"),
+        (507, "The disk is full"),
     )
 }
 bearer = HTTPBearer(auto_error=False, description="The key that `ftcourse serve` prints.")
@@ -63,10 +69,18 @@ class Caller:
         Raises:
             ApiError: if there is none, or if it belongs to somebody else.
         """
+        if kind == "file":
+            self.drop_expired()
         row = self.store.get(kind, id, self.org)
         if row is None:
             raise not_found({"file": "File", "job": "fine-tuning job"}[kind], id)
         return row
+
+    def drop_expired(self) -> None:
+        """Delete the caller's files that have expired."""
+        for row in self.store.all("file", self.org, ""):
+            if (row.object["expires_at"] or float("inf")) <= now():
+                self.store.delete_file(row.id)
 
     def page(self, kind: str, parent: str = "", **options: Any) -> Json:
         """Return a page of the caller's objects, as the fields `data` and `has_more`.
@@ -110,22 +124,54 @@ class Caller:
         return row.private["base"], row.private["folder"]
 
 
-def caller(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Caller:
+def caller(request: Request, key: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Caller:
     """Return who sent a request.
 
     Args:
-        request: to this service.
-        given: the key that it came with.
-
-    Raises:
-        ApiError: if the key is missing or wrong.
+        request: to this service, which `admit` has let in.
+        key: that it came with; it stands here for the API's document.
     """
     state = request.app.state
-    org = _organisation(state.settings.keys, given.credentials if given else "")
-    return Caller(org, state.settings, state.store, state.supervisor, state.engine, state.started)
+    return Caller(request.state.org, state.settings, state.store, state.supervisor, state.engine, state.started)
 
 
 Asks = Annotated[Caller, Depends(caller)]
+
+
+def admit(scope: Scope, settings: Settings) -> None:
+    """Let a request in, before its body is read; it takes along which organisation it is from.
+
+    Args:
+        scope: of the request.
+        settings: of the service.
+
+    Raises:
+        ApiError: if the key is missing or wrong, or if a page of another site has made a browser send the request.
+    """
+    headers = Headers(scope=scope)
+    _refuse_other_sites(headers, settings.host)
+    if scope["path"].startswith("/v1/"):
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        org = _organisation(settings.keys, key.strip() if scheme.lower() == "bearer" else "")
+        scope.setdefault("state", {})["org"] = org
+
+
+def _refuse_other_sites(headers: Headers, host: str) -> None:
+    """Refuse what came under another site's name, which its owner may let point to this machine, or from its page."""
+    name, origin = _host(f"//{headers.get('host', '')}"), headers.get("origin")
+    if is_loopback(host) and not is_loopback(name) and name != host:
+        message = f"The service does not answer to the name {name!r}: call it as 127.0.0.1 or localhost."
+        raise ApiError(403, message, code="host_not_allowed")
+    if origin is not None and _host(origin) != name and not is_loopback(_host(origin)):
+        raise ApiError(403, f"Pages of {origin!r} may not use the service.", code="origin_not_allowed")
+
+
+def _host(address: str) -> str | None:
+    """Return the host in an address, or None if there is none."""
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 def _organisation(keys: dict[str, str], key: str) -> str:

@@ -1,9 +1,12 @@
-"""Errors as the API sends them: one envelope for all, a request id, and a limit on what a request may send."""
+"""Errors as the API sends them: one envelope for all, a request id, and a gate before everything else."""
 
+import asyncio
+import errno
 import json
 import logging
+import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -56,10 +59,14 @@ def explain(errors: Sequence[Any], body: Any) -> tuple[str, str | None, str | No
     Returns:
         The message, the path of the field (for example ``method.type``) and a code.
     """
-    path = _path(errors[0], body)
-    found = [error for error in errors if _path(error, body) == path]
+    paths = [_path(error, body) for error in errors]
+    path = max((path for path in paths if path[: len(paths[0])] == paths[0]), key=len)  # the nearest branch of a union
+    found = [error for error, where in zip(errors, paths, strict=True) if where == path]
     where = ".".join(map(str, path)) or "body"
     kind = found[0]["type"]
+    if kind == "not_built":
+        where = ".".join(map(str, [*path, found[0]["ctx"]["field"]]))
+        return f"The parameter '{where}' is not built here: leave it out.", where, "unsupported_parameter"
     if kind == "missing":
         return f"Missing required parameter: '{where}'.", where, "missing_required_parameter"
     if kind == "extra_forbidden":
@@ -76,7 +83,7 @@ def _path(error: Any, body: Any) -> list[str | int]:
     node = body
     start, *rest = error["loc"]
     for part in rest:
-        if isinstance(node, dict) and (part in node or error["type"] == "missing"):
+        if isinstance(node, Mapping) and (part in node or error["type"] == "missing"):
             path, node = [*path, part], node.get(part)
         elif isinstance(node, list) and isinstance(part, int) and part < len(node):
             path, node = [*path, part], node[part]
@@ -89,11 +96,46 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-class Gate:
-    """The outermost layer: a request id for every answer, a size limit while reading, and no bare error."""
+def stopping() -> ApiError:
+    """Return the error for what the end of the service leaves without an answer; the client may try it again."""
+    return ApiError(503, "The service is stopping: ask again when it runs.", code="service_stopping")
 
-    def __init__(self, app: ASGIApp, limit: Callable[[Scope], int]) -> None:
-        self.app, self.limit = app, limit
+
+def as_api_error(error: BaseException, what: str = "a request") -> ApiError:
+    """Return what clients see of an error: all of an `ApiError`, and of any other that the log has more.
+
+    Args:
+        error: that was raised.
+        what: was being done.
+    """
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, asyncio.CancelledError):  # the service has waited long enough for its end
+        return stopping()
+    if disk_is_full(error):
+        message = "The disk is full, so nothing was kept: delete files or models that you no longer need."
+        return ApiError(507, message, code="disk_full")
+    return ApiError(500, f"The service failed on {what}: its log says why.")
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Say whether an error means that the disk has no room left.
+
+    Args:
+        error: that was raised.
+    """
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+class Gate:
+    """The outermost layer: a request id for every answer, who may ask, a limit while reading, and no bare error."""
+
+    def __init__(
+        self, app: ASGIApp, limit: Callable[[Scope], int], admit: Callable[[Scope], None] = lambda scope: None
+    ) -> None:
+        self.app, self.limit, self.admit = app, limit, admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -122,14 +164,15 @@ class Gate:
             await send(message)
 
         try:
+            self.admit(scope)  # before anything of the body is read
             await self.app(scope, counted, identified)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             if started:
                 raise
-            if not isinstance(error, ApiError):
+            told = as_api_error(error, f"request {request_id}")
+            if told.status_code == 500:
                 log.exception("request %s failed", request_id)
-                error = ApiError(500, f"The service failed on request {request_id}: its log says why.")
-            await respond(error)(scope, receive, identified)
+            await respond(told)(scope, receive, identified)
 
 
 def respond(error: HTTPException) -> Response:

@@ -4,13 +4,14 @@ Answers are the client's own types. Requests have models of their own: the clien
 and check no bounds.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from openai.types import FileObject, Model
 from openai.types.chat import ChatCompletion
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from .states import Status
 
@@ -21,6 +22,20 @@ class Body(BaseModel):
     """A request's body: unknown fields are errors, never silence."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    # Fields that the API has and this service doesn't, each with the values that ask for nothing; null always does.
+    not_built: ClassVar[dict[str, tuple[Any, ...]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out(cls, body: Any) -> Any:
+        """Leave out what asks for nothing, and refuse what asks for something that is not built."""
+        if not isinstance(body, dict):
+            return body
+        for name, values in cls.not_built.items():
+            if body.get(name) is not None and body[name] not in values:
+                raise PydanticCustomError("not_built", "not built here", {"field": name})
+        return {name: value for name, value in body.items() if name not in cls.not_built}
 
 
 def _whole_characters(text: str) -> str:
@@ -37,12 +52,17 @@ Whole = Annotated[int, Field(strict=True)]
 Name = Annotated[Text, StringConstraints(min_length=1, max_length=256)]
 
 
+Chosen = BeforeValidator(lambda value: "auto" if value is None else value)
+
+
 class Hyperparameters(Body):
     """How to train; "auto" lets the service choose."""
 
-    n_epochs: Literal["auto"] | Annotated[Whole, Field(ge=1, le=50)] = "auto"
-    batch_size: Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)] = "auto"
-    learning_rate_multiplier: Literal["auto"] | Annotated[float, Field(gt=0, le=1000, strict=True)] = "auto"
+    n_epochs: Annotated[Literal["auto"] | Annotated[Whole, Field(ge=1, le=50)], Chosen] = "auto"
+    batch_size: Annotated[Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)], Chosen] = "auto"
+    learning_rate_multiplier: Annotated[
+        Literal["auto"] | Annotated[float, Field(gt=0, le=1000, strict=True)], Chosen
+    ] = "auto"
 
 
 class Supervised(Body):
@@ -68,7 +88,7 @@ class JobRequest(Body):
     validation_file: Name | None = None
     hyperparameters: Hyperparameters | None = Field(None, json_schema_extra={"deprecated": True})
     method: Method | None = None
-    suffix: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
+    suffix: Annotated[Text, StringConstraints(min_length=1, max_length=64)] | None = None
     seed: Annotated[Whole, Field(ge=0, le=2147483647)] | None = None
     integrations: list[dict[str, Any]] | None = None
     metadata: (
@@ -80,34 +100,69 @@ class JobRequest(Body):
     ) = None
 
 
-class TextPart(Body):
-    """A part of a message's content."""
+def _built_part(part: Any) -> Any:
+    """Return a part of a message's content, unless it is of a type that is not built."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in ("image_url", "input_audio", "file"):
+        raise ValueError(f"a part of the type {kind} is not built here: send text")
+    return part
 
-    type: Literal["text"]
-    text: Text
+
+class TextPart(Body):
+    """A part of a message's content: some text, or what an assistant said instead of an answer."""
+
+    not_built = {"prompt_cache_breakpoint": ()}
+
+    type: Literal["text", "refusal"]
+    text: Text | None = None
+    refusal: Text | None = None
+
+    @model_validator(mode="after")
+    def _has_text(self) -> Self:
+        """Refuse a part that has its text elsewhere, or has none."""
+        if getattr(self, self.type) is None:
+            raise ValueError(f"a part of the type {self.type} has its text in the field '{self.type}'")
+        return self
+
+
+class Function(Body):
+    """A function that the assistant called."""
+
+    name: Text
+    arguments: Text
+
+
+class ToolCall(Body):
+    """A call of a tool by the assistant."""
+
+    id: Text
+    type: Literal["function"]
+    function: Function
 
 
 class Message(Body):
-    """A message of a conversation."""
+    """A message of a conversation; the model reads the calls of tools as text, as it does in training."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Text | list[TextPart] | None = None
-    name: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
-    tool_call_id: str | None = None
-    refusal: str | None = None
+    not_built = {"audio": ()}
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Text | list[Annotated[TextPart, BeforeValidator(_built_part)]] | None = None
+    name: Text | None = None
+    tool_calls: list[ToolCall] | None = None
+    function_call: Function | None = Field(None, json_schema_extra={"deprecated": True})
+    tool_call_id: Text | None = None
+    refusal: Text | None = None
+    annotations: list[dict[str, Any]] | None = None  # of a reply that is sent back: no part of what was said
     weight: Literal[0, 1] | None = None
 
     @model_validator(mode="after")
     def _has_content(self) -> Self:
         """Refuse a message that says nothing."""
-        if self.content is None and not (self.role == "assistant" and self.tool_calls):
-            raise ValueError("content is required, save for an assistant's message with tool_calls")
+        if self.content is None and not (
+            self.role == "assistant" and (self.tool_calls or self.function_call or self.refusal is not None)
+        ):
+            raise ValueError("content is required, save for an assistant's message with tool_calls or a refusal")
         return self
-
-    def text(self) -> str:
-        """Return the content as one string."""
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or [])
 
 
 class StreamOptions(Body):
@@ -118,15 +173,38 @@ class StreamOptions(Body):
 
 
 class ChatRequest(Body):
-    """The fields that this service acts on, and those whose only value here is the one without effect."""
+    """The fields that this service acts on, and some that change nothing here."""
+
+    not_built = {
+        "audio": (),
+        "frequency_penalty": (0,),
+        "function_call": ("none", "auto"),
+        "functions": ([],),
+        "logit_bias": ({},),
+        "logprobs": (False,),
+        "modalities": (["text"],),
+        "moderation": (),
+        "n": (1,),
+        "parallel_tool_calls": (True, False),
+        "presence_penalty": (0,),
+        "reasoning_effort": ("none",),
+        "response_format": ({"type": "text"},),
+        "service_tier": ("auto", "default"),
+        "store": (False,),
+        "tool_choice": ("none", "auto"),
+        "tools": ([],),
+        "top_logprobs": (0,),
+        "verbosity": ("medium",),
+        "web_search_options": (),
+    }
 
     model: Name
     messages: Annotated[list[Message], Field(min_length=1, max_length=2048)]
     max_completion_tokens: Annotated[Whole, Field(ge=1)] | None = None
     max_tokens: Annotated[Whole, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    seed: Annotated[Whole, Field(ge=0, lt=2**63)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Annotated[Whole, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: (
         Annotated[Text, StringConstraints(min_length=1)]
         | Annotated[list[Annotated[Text, StringConstraints(min_length=1)]], Field(max_length=4)]
@@ -134,13 +212,13 @@ class ChatRequest(Body):
     ) = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: Literal[1] | None = None
-    frequency_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
-    presence_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
-    logprobs: Literal[False] | None = None
-    user: str | None = None
     metadata: dict[str, str] | None = None
-    store: Literal[False] | None = None
+    prediction: Any = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: Any = None
+    prompt_cache_retention: str | None = None
+    safety_identifier: str | None = None
+    user: str | None = None
 
 
 class Job(FineTuningJob):

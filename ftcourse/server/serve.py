@@ -3,19 +3,16 @@
 import json
 import os
 import socket
-import sys
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import CourseError
 from ..files import model_path, write_atomically
 from ..machine import is_loopback
+from .parent import when_parent_ends
 from .settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    import uvicorn
 
 
 def serve(
@@ -39,7 +36,7 @@ def serve(
     """
     import filelock
 
-    settings = load_settings(**options)
+    settings = load_settings(host=host, **options)
     lock = filelock.FileLock(settings.home / "service.lock")
     try:
         lock.acquire(timeout=5)  # one that was just killed may still hold it
@@ -90,27 +87,29 @@ def _run(
 
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     base_url = f"http://{name}:{listener.getsockname()[1]}/v1"
-    config = uvicorn.Config(
-        create_app(settings), log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75
-    )
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, timeout_keep_alive=75)
     server = uvicorn.Server(config)
+    finish = server.shutdown
+
+    async def shutdown(sockets: list[socket.socket] | None = None) -> None:
+        app.state.engine.stop()  # else what is being answered would be waited for
+        await finish(sockets)
+
+    server.shutdown = shutdown  # type: ignore[method-assign]
     if with_parent:
-        threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
+        when_parent_ends(lambda: setattr(server, "should_exit", True))
     place = settings.home / "service.json"
     process = psutil.Process()
     found = {"base_url": base_url, "pid": process.pid, "started": process.create_time()}
     write_atomically(place, json.dumps(found))
     _greet(settings, host, base_url, say)
     try:
-        server.run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # Ctrl-C has stopped it, and is raised once more at its end
+            server.run(sockets=[listener])
     finally:
         place.unlink(missing_ok=True)
-
-
-def _stop_with_parent(server: "uvicorn.Server") -> None:
-    """Stop when standard input ends."""
-    sys.stdin.buffer.read()
-    server.should_exit = True
+    say("The service has stopped.")
 
 
 def _greet(settings: Settings, host: str, base_url: str, say: Callable[[str], object]) -> None:

@@ -21,6 +21,7 @@ class Settings:
     home: Path
     models: dict[str, str] = field(default_factory=lambda: dict(MODELS))  # public name: asset or local folder
     keys: dict[str, str] = field(default_factory=dict)  # secret key: organisation
+    host: str = "127.0.0.1"  # the address that it listens on
     closed_organisation: bool = False  # answer as OpenAI does to those whom its fine-tuning is closed to
     max_file_bytes: int = MAX_BYTES
     max_body_bytes: int = 8 * 2**20  # of every other request
@@ -54,18 +55,44 @@ def load_settings(
         CourseError: if the folder cannot be used, or the file of keys is not what it should be.
     """
     home = service_home(home)
-    if models is None and os.environ.get("FTCOURSE_SERVICE_MODELS"):
-        models = json.loads(os.environ["FTCOURSE_SERVICE_MODELS"])
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
+        make_private_folder(home)
         keys = _load_keys(home / "keys.json")
     except OSError as error:
         raise CourseError(
             f"The service cannot keep its state in {home} ({error}). Make it a folder that you may write "
             "to, or name another one: `ftcourse serve --home DIR`."
         ) from error
-    return Settings(home, dict(models or MODELS), keys, **options)
+    return Settings(home, _load_models(models), keys, **options)
+
+
+def make_private_folder(path: Path) -> Path:
+    """Make a folder that others cannot enter; one that is there is somebody's, and keeps its rights.
+
+    Args:
+        path: of the folder.
+
+    Returns:
+        The path.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def _load_models(models: Any) -> dict[str, str]:
+    """Return the base models, those that FTCOURSE_SERVICE_MODELS names where nobody named others."""
+    text = os.environ.get("FTCOURSE_SERVICE_MODELS")
+    place, given = ("FTCOURSE_SERVICE_MODELS", text) if models is None else ("The argument models", models)
+    try:
+        models = json.loads(given) if isinstance(given, str) and given else given or MODELS
+        if all(isinstance(part, str) and part for pair in models.items() for part in pair) and models:
+            return dict(models)
+    except (ValueError, AttributeError):
+        pass
+    raise CourseError(
+        f"{place} must hold the name of each base model with its asset or folder, and is {given!r:.80}: write it like "
+        '{"smollm2-135m-instruct": "smollm2-135m-instruct"}.'
+    )
 
 
 def _load_keys(path: Path) -> dict[str, str]:

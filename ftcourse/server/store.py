@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from .settings import make_private_folder
+
 Json = dict[str, Any]  # an object as JSON has it
 
 _SCHEMA = """
@@ -69,16 +71,19 @@ class Store:
     def __init__(self, home: str | os.PathLike[str]) -> None:
         self.home = Path(home)
         for name in ("files", "jobs", "models"):
-            (self.home / name).mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.home / name)
+        os.close(os.open(self.home / "service.sqlite3", os.O_RDWR | os.O_CREAT, 0o600))
         self._local = threading.local()
-        db = self._open()
-        db.execute("PRAGMA journal_mode=WAL")
-        db.executescript(_SCHEMA)
-        db.close()
+        # Kept open for as long as the store: with the last connection SQLite's log would go, and on a full disk no
+        # other could be opened, not even to delete something.
+        self._kept = self._open()
+        self._kept.execute("PRAGMA journal_mode=WAL")
+        self._kept.executescript(_SCHEMA)
 
     def _open(self) -> sqlite3.Connection:
         """Return a new connection to the database."""
-        return sqlite3.connect(self.home / "service.sqlite3", timeout=60, isolation_level=None)
+        path = self.home / "service.sqlite3"
+        return sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -213,7 +218,7 @@ class Store:
                 values += start
             query += f" ORDER BY seq {'DESC' if newest_first else 'ASC'} LIMIT ?"
             found = db.execute(query, [*values, limit + 1]).fetchall()
-        return [_row(row).object for row in found[:limit]], len(found) > limit
+        return [_row(row).object for row in found[:limit]], len(found) > limit > 0  # after nothing nobody can go on
 
     def update(
         self, kind: str, id: str, *, expect: Sequence[str] | None = None, private: Json | None = None, **fields: Any
@@ -306,6 +311,15 @@ class Store:
             org,
         )
 
+    def delete_file(self, id: str) -> None:
+        """Delete a file, its content first: where the disk is full, that makes room for the rest.
+
+        Args:
+            id: of the file.
+        """
+        self.content(id).unlink(missing_ok=True)
+        self.delete("file", id)
+
     def content(self, file_id: str) -> Path:
         """Return the path of a file's content.
 
@@ -330,6 +344,17 @@ class Store:
         """
         paths = {name: self.job_folder(job_id) / f"{name}.jsonl" for name in ("training_file", "validation_file")}
         return {name: path for name, path in paths.items() if path.exists()}
+
+    def drop_job_files(self, job_id: str) -> None:
+        """Delete what only the training of a job needed: its copies, and what an unfinished step left.
+
+        Args:
+            job_id: one of this store's, of a job that has ended.
+        """
+        for path in self.job_files(job_id).values():
+            path.unlink(missing_ok=True)
+        for name in ("training", "adapter"):
+            shutil.rmtree(self.job_folder(job_id) / name, ignore_errors=True)
 
 
 def _row(found: tuple[Any, ...]) -> Row:

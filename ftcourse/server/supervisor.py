@@ -71,13 +71,17 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Look again and again, until the service ends."""
+        failed = ""
         while not self._stopping.is_set():
             self._awake.clear()
             try:
                 self._reap()
                 self._spawn_next()
-            except Exception:
-                log.exception("the supervisor could not do its round")
+                failed = ""
+            except Exception as error:
+                if failed != str(error):  # once, not three times a second
+                    log.exception("the supervisor could not do its round")
+                failed = str(error)
             self._awake.wait(_EVERY)
 
     def _reap(self) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict
-from transformers import TrainerCallback
+from transformers import AutoTokenizer, TrainerCallback
 
 from .. import lora
 from ..chat_data import MAX_LENGTH, plain_messages, read_examples
+from ..files import model_path
 from . import states
 from .states import JobError
 from .store import Json, Row, Store, now
@@ -31,6 +32,8 @@ METRICS = {
     "eval_loss": "valid_loss",
     "eval_mean_token_accuracy": "valid_mean_token_accuracy",
 }
+# What must be a number: a gradient that is none spoils the weights, also after the last loss that is told.
+WATCHED = {"loss": "training loss", "grad_norm": "gradient of the training loss", "eval_loss": "validation loss"}
 
 
 def train(store: Store, job_id: str) -> None:
@@ -44,7 +47,7 @@ def train(store: Store, job_id: str) -> None:
         JobError: if nothing was trained, or if the loss is no number any more.
     """
     row = store.job(job_id)
-    folder, chats = store.job_folder(job_id), _read_chats(store, job_id)
+    folder, chats = store.job_folder(job_id), _read_chats(store, job_id, row.private["source"])
     hyperparameters = resolve(row.object["hyperparameters"], len(chats["train"]))
     store.update("job", job_id, hyperparameters=hyperparameters)
     checkpoints = _checkpoints(folder)
@@ -73,6 +76,7 @@ def train(store: Store, job_id: str) -> None:
         save_strategy="epoch",
         eval_strategy="epoch" if "validation" in chats else "no",
         logging_steps=1,
+        logging_nan_inf_filter=False,  # else a loss that is no number is told as 0
         disable_tqdm=True,
     )
     if states.current(store, job_id) != states.RUNNING:
@@ -87,17 +91,34 @@ def train(store: Store, job_id: str) -> None:
     _finish(store, job_id, trainer.model, trainer.state.log_history, tokens)
 
 
-def _read_chats(store: Store, job_id: str) -> DatasetDict:
-    """Return the dialogues of a job's files."""
+def _read_chats(store: Store, job_id: str, source: str) -> DatasetDict:
+    """Return the dialogues of a job's files, each with the system message that the template would give it."""
     splits = {"training_file": "train", "validation_file": "validation"}
-    return DatasetDict(
-        {
-            splits[name]: Dataset.from_list(
-                [{"messages": plain_messages(example["messages"])} for example in read_examples(path)]
-            )
-            for name, path in store.job_files(job_id).items()
-        }
-    )
+    default = default_system(AutoTokenizer.from_pretrained(model_path(source)))
+
+    def read(path: Path) -> Dataset:
+        chats = [plain_messages(example["messages"]) for example in read_examples(path)]
+        # Where the assistant speaks first, nothing is before it in which the template could put its own.
+        return Dataset.from_list(
+            [{"messages": default + chat if chat[0]["role"] == "assistant" else chat} for chat in chats]
+        )
+
+    return DatasetDict({splits[name]: read(path) for name, path in store.job_files(job_id).items()})
+
+
+def default_system(tokenizer: Any) -> list[Json]:
+    """Return the system message that a chat template puts before a dialogue without one, in a list; else an empty one.
+
+    Args:
+        tokenizer: with a chat template.
+    """
+    asked, mark = [{"role": "user", "content": "?"}], "SYSTEM"
+    bare = tokenizer.apply_chat_template(asked, tokenize=False)
+    before, _, after = tokenizer.apply_chat_template(
+        [{"role": "system", "content": mark}, *asked], tokenize=False
+    ).partition(mark)
+    is_put = bare.startswith(before) and bare.endswith(after) and len(bare) > len(before) + len(after)
+    return [{"role": "system", "content": bare[len(before) : len(bare) - len(after)]}] if is_put else []
 
 
 def resolve(hyperparameters: Json, num_examples: int) -> Json:
@@ -118,23 +139,31 @@ class _Report(TrainerCallback):
         self.store, self.job_id = store, job_id
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.begun, self.first = now(), state.global_step
+        self.begun = now()
+        self.first = self.told = state.global_step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._tell(state)  # of the step before: now also an evaluation after it is known
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._tell(state)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if states.current(self.store, self.job_id) != states.RUNNING:  # paused
             control.should_save = control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Json, **kwargs: Any) -> None:
-        if not math.isfinite(logs.get("loss", 0.0)):
-            raise JobError(
-                "loss_not_finite",
-                f"The loss became {logs['loss']} at step {state.global_step}. Try a smaller learning_rate_multiplier.",
-                "hyperparameters",
-            )
-        if "loss" in logs or "eval_loss" in logs:
-            self._tell(state)
+        for name, meaning in WATCHED.items():
+            if not math.isfinite(logs.get(name, 0.0)):
+                raise JobError(
+                    "loss_not_finite",
+                    f"The {meaning} became {logs[name]} at step {state.global_step}. Try a smaller "
+                    "learning_rate_multiplier.",
+                    "hyperparameters",
+                )
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._tell(state)  # whoever goes on from here doesn't
         folder = self.store.job_folder(self.job_id) / "checkpoints"
         folder.mkdir(exist_ok=True)
         whole = folder / f"step-{state.global_step}"
@@ -143,7 +172,10 @@ class _Report(TrainerCallback):
         _publish_checkpoints(self.store, self.job_id)
 
     def _tell(self, state: Any) -> None:
-        """Tell in an event what is known of the step."""
+        """Tell in an event what is known of the step, once."""
+        if state.global_step == self.told:
+            return
+        self.told = state.global_step
         metrics = metrics_at(state.log_history, state.global_step)
         left = (now() - self.begun) / max(state.global_step - self.first, 1) * (state.max_steps - state.global_step)
         with self.store.transaction():
@@ -258,9 +290,7 @@ def _finish(store: Store, job_id: str, model: Any, log_history: Sequence[Json], 
         if states.succeed(store, job_id, name, trained_tokens, [results["id"]]):
             _add_model(store, row, name, folder)
         else:  # cancelled or paused at the last moment
-            store.delete("file", results["id"])
-            store.content(results["id"]).unlink()
-    shutil.rmtree(store.job_folder(job_id) / "training", ignore_errors=True)
+            store.delete_file(results["id"])
 
 
 def results_csv(log_history: Sequence[Json]) -> bytes:

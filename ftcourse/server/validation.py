@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..chat_data import MAX_LENGTH, Finding, find_overlap, validate_chat_file
+from ..chat_data import MAX_LENGTH, MIN_EXAMPLES, Finding, find_overlap, validate_chat_file
 from ..files import model_path
 from . import states
 from .states import JobError
@@ -26,9 +26,7 @@ def validate(store: Store, job_id: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model_path(store.job(job_id).private["source"]))
     paths = store.job_files(job_id)
     for param, path in paths.items():
-        findings = validate_chat_file(path, tokenizer, MAX_LENGTH)
-        if param == "validation_file":  # it needs no number of examples
-            findings = [finding for finding in findings if finding.code != "invalid_n_examples"]
+        findings = validate_chat_file(path, tokenizer, MAX_LENGTH, MIN_EXAMPLES if param == "training_file" else 1)
         _judge(store, job_id, param, findings)
     if len(paths) == 2 and (shared := find_overlap(*paths.values())):
         raise JobError(
@@ -50,5 +48,6 @@ def _judge(store: Store, job_id: str, param: str, findings: Sequence[Finding]) -
         store.add_event(job_id, f"{param}: {len(warnings) - _SHOWN_WARNINGS} more warnings.", "warn")
     if errors:
         more = f" And {len(errors) - _SHOWN_ERRORS} more." if len(errors) > _SHOWN_ERRORS else ""
-        code = "invalid_n_examples" if errors[0].code == "invalid_n_examples" else f"invalid_{param}"
+        is_short = param == "training_file" and errors[0].code == "invalid_n_examples"
+        code = "invalid_n_examples" if is_short else f"invalid_{param}"
         raise JobError(code, " ".join(map(str, errors[:_SHOWN_ERRORS])) + more, param)

@@ -8,10 +8,10 @@ the last checkpoint.
 import logging
 import os
 import sys
-import threading
 
 from ..errors import CourseError
 from . import states
+from .parent import when_parent_ends
 from .store import Store
 
 log = logging.getLogger("ftcourse.server.worker")
@@ -33,10 +33,14 @@ def main(home: str | os.PathLike[str], job_id: str) -> None:
         _work(store, job_id)
     except states.JobError as error:
         states.fail(store, job_id, error)
+    except CourseError as error:
+        log.exception("the job failed")
+        states.fail(store, job_id, states.JobError("invalid_training_file", str(error), "training_file"))
     except Exception as error:
         log.exception("the job failed")
-        code = "invalid_training_file" if isinstance(error, CourseError) else "trainer_error"
-        states.fail(store, job_id, states.JobError(code, f"{type(error).__name__}: {error}"))
+        states.fail(store, job_id, states.JobError("trainer_error", f"{type(error).__name__}: {error}"))
+    if states.current(store, job_id) in states.FINAL:
+        store.drop_job_files(job_id)
 
 
 def _work(store: Store, job_id: str) -> None:
@@ -53,14 +57,8 @@ def _work(store: Store, job_id: str) -> None:
 
 def _end_with_parent() -> None:
     """End this process at once when the service ends: its pipe to us breaks."""
-    if sys.stdin is None or sys.stdin.isatty():
-        return
-
-    def wait() -> None:
-        sys.stdin.buffer.read()
-        os._exit(3)
-
-    threading.Thread(target=wait, daemon=True).start()
+    if sys.stdin is not None and not sys.stdin.isatty():
+        when_parent_ends(lambda: os._exit(3))
 
 
 if __name__ == "__main__":

@@ -412,6 +412,31 @@ def predict(
 
 
 @app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Examples as JSONL, or as one JSON list.")],
+    target: Annotated[Path, typer.Argument(help="The new chat file, for example chats.jsonl.")],
+) -> None:
+    r"""Make a chat file, which the service can train on, of examples in another format.
+
+    Known are prompt and completion, Alpaca, ShareGPT, and preference pairs
+    (DPO), of which the preferred answer is kept.
+
+    \b
+    [bold]Examples[/bold]
+      ftcourse convert alpaca.json chats.jsonl
+    """
+    from ..chat_data import convert_chat_file, validate_chat_file
+
+    counts = convert_chat_file(source, target)
+    _say(f"{target}: " + ", ".join(f"{number:,} example(s) from {name}" for name, number in counts.items()))
+    faults = [finding for finding in validate_chat_file(target) if finding.severity == "error"]
+    for finding in faults[:5]:
+        _say(str(finding))
+    if faults:
+        raise CourseError(f"{target} has {len(faults):,} error(s), the first of which stand above: mend them there.")
+
+
+@app.command()
 def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Listen on this address; only this machine by default.")

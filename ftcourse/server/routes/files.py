@@ -2,20 +2,30 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, Form, Query, Request, UploadFile
 from fastapi.responses import FileResponse
 
 from .. import schemas
-from ..dependencies import ERRORS, After, Asks, Caller, Route, with_ends
-from ..store import Json, Row, Store, now
+from ..dependencies import ERRORS, After, Asks, Route, with_ends
+from ..errors import ApiError
+from ..store import Json, now
 
 router = APIRouter(prefix="/v1/files", tags=["Files"], responses=ERRORS, route_class=Route)
 
 Purpose = Literal["fine-tune", "assistants", "batch", "user_data", "vision"]
+_FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 _CONTENT: Json = {"content": {"application/octet-stream": {}}, "description": "The content"}
 
 
-@router.post("", response_model=schemas.FileObject)
+async def _refuse_unknown(request: Request) -> None:
+    """Refuse fields of a form that nobody would look at."""
+    for name in await request.form():
+        if name not in _FIELDS:
+            message = f"Unknown parameter: '{name}'. Remove it, or correct its spelling."
+            raise ApiError(400, message, name, "unknown_parameter")
+
+
+@router.post("", response_model=schemas.FileObject, dependencies=[Depends(_refuse_unknown)])
 def upload_file(
     asks: Asks,
     file: UploadFile,
@@ -32,7 +42,10 @@ def upload_file(
         anchor: from when on it expires.
         seconds: after how many.
     """
-    expires_at = now() + seconds if anchor and seconds else None
+    if (anchor is None) != (seconds is None):
+        param = f"expires_after[{'seconds' if seconds is None else 'anchor'}]"
+        raise ApiError(400, f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+    expires_at = now() + seconds if seconds else None
     return asks.store.add_file(file.file, file.filename or "file", purpose, asks.org, expires_at)
 
 
@@ -53,7 +66,7 @@ def list_files(
         order: oldest or newest first.
         purpose: only files for this.
     """
-    _drop_expired(asks)
+    asks.drop_expired()
     fields = {"purpose": purpose} if purpose else None
     return with_ends(asks.page("file", after=after, limit=limit, newest_first=order == "desc", fields=fields))
 
@@ -66,7 +79,7 @@ def retrieve_file(asks: Asks, id: str) -> Json:
         asks: who.
         id: of the file.
     """
-    return _find(asks, id).object
+    return asks.find("file", id).object
 
 
 @router.get("/{id}/content", response_class=FileResponse, responses={200: _CONTENT})
@@ -77,7 +90,7 @@ def retrieve_file_content(asks: Asks, id: str) -> FileResponse:
         asks: who.
         id: of the file.
     """
-    return FileResponse(asks.store.content(_find(asks, id).id), media_type="application/octet-stream")
+    return FileResponse(asks.store.content(asks.find("file", id).id), media_type="application/octet-stream")
 
 
 @router.delete("/{id}", response_model=schemas.Deleted)
@@ -88,24 +101,5 @@ def delete_file(asks: Asks, id: str) -> Json:
         asks: who.
         id: of the file.
     """
-    _drop(asks.store, _find(asks, id))
+    asks.store.delete_file(asks.find("file", id).id)
     return {"id": id, "object": "file", "deleted": True}
-
-
-def _find(asks: Caller, id: str) -> Row:
-    """Return the row of a file that has not expired."""
-    _drop_expired(asks)
-    return asks.find("file", id)
-
-
-def _drop_expired(asks: Caller) -> None:
-    """Delete the organisation's files that have expired."""
-    for row in asks.store.all("file", asks.org, ""):
-        if (row.object["expires_at"] or float("inf")) <= now():
-            _drop(asks.store, row)
-
-
-def _drop(store: Store, row: Row) -> None:
-    """Delete a file and its content."""
-    store.delete("file", row.id)
-    store.content(row.id).unlink(missing_ok=True)

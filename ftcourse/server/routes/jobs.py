@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -53,12 +54,18 @@ def create_job(asks: Asks, body: schemas.JobRequest) -> Json:
         "source": asks.settings.models[base],
         "adapter": adapter,
         "attempts": 0,
-        "name": f"ft:{base}:{asks.org}:{body.suffix or ''}:{new_id('', 8)}",
+        "name": f"ft:{base}:{asks.org}:{_as_name(body.suffix or '')}:{new_id('', 8)}",
     }
     _keep_files(asks.store, job["id"], files)
+    if adapter:
+        private["adapter"] = _keep_adapter(asks.store, job["id"], adapter)
     with asks.store.transaction():
         asks.store.add("job", job, asks.org, private=private)
         asks.store.add_event(job["id"], f"Created fine-tuning job: {job['id']}")
+        for name in ("dpo", "reinforcement") if body.method else ():
+            if getattr(body.method, name) is not None:
+                told = f"The settings in method.{name} are of another method: nothing is done with them."
+                asks.store.add_event(job["id"], told, "warn")
         if body.integrations:
             asks.store.add_event(job["id"], "Integrations are not built here: nothing is sent to them.", "warn")
         asks.store.add_event(job["id"], f"Validating training file: {body.training_file}")
@@ -106,6 +113,7 @@ def cancel_job(asks: Asks, id: str) -> Json:
     job = states.cancel(asks.store, asks.find("job", id).id)
     asks.supervisor.wake()
     asks.supervisor.end(id)
+    asks.store.drop_job_files(id)
     return job
 
 
@@ -206,9 +214,10 @@ def _new_job(org: str, body: schemas.JobRequest, hyperparameters: Json) -> Json:
 
 def _training_file(asks: Caller, id: str, param: str) -> Path:
     """Return the path of a file's content, if a job may be trained on it."""
-    row = asks.store.get("file", id, asks.org)
-    if row is None:
-        raise ApiError(400, f"invalid {param}: No such File object: {id}", param, "invalid_value")
+    try:
+        row = asks.find("file", id)
+    except ApiError as error:
+        raise ApiError(400, f"invalid {param}: {error.detail}", param, "invalid_value") from error
     if row.object["purpose"] != "fine-tune":
         raise ApiError(
             400,
@@ -224,7 +233,26 @@ def _keep_files(store: Store, job_id: str, files: dict[str, Path]) -> None:
     folder = store.job_folder(job_id)
     folder.mkdir()
     for name, content in files.items():
-        try:
-            os.link(content, folder / f"{name}.jsonl")
-        except OSError:  # a file system without links
-            shutil.copyfile(content, folder / f"{name}.jsonl")
+        _keep(content, folder / f"{name}.jsonl")
+
+
+def _keep_adapter(store: Store, job_id: str, adapter: str) -> str:
+    """Give a job its own copy of the adapter that it goes on from, and return its folder."""
+    folder = store.job_folder(job_id) / "adapter"
+    folder.mkdir()
+    for content in (store.home / adapter).glob("adapter_*"):
+        _keep(content, folder / content.name)
+    return folder.relative_to(store.home).as_posix()
+
+
+def _keep(content: Path, copy: Path) -> None:
+    """Make a copy of a file that never changes."""
+    try:
+        os.link(content, copy)
+    except OSError:  # a file system without links
+        shutil.copyfile(content, copy)
+
+
+def _as_name(suffix: str) -> str:
+    """Return a suffix as it stands in a model's name, which has colons between its parts and no slash."""
+    return re.sub(r"[^\w.-]+", "-", suffix).strip("-")

@@ -47,10 +47,15 @@ def delete_model(asks: Asks, model: str) -> Json:
     if model in asks.settings.models:
         raise ApiError(403, f"'{model}' is a base model: only fine-tuned models can be deleted.", "model")
     asks.find_model(model)
-    row = asks.store.delete("model", model, asks.org)
+    row = asks.store.get("model", model, asks.org)
     if row:
         asks.engine.forget(row.private["folder"])
-        shutil.rmtree(asks.store.home / row.private["folder"], ignore_errors=True)
+        shutil.rmtree(asks.store.home / row.private["folder"], ignore_errors=True)  # first: the disk may be full
+        with asks.store.transaction():
+            for checkpoint in asks.store.all("checkpoint", asks.org, row.private.get("job")):
+                if checkpoint.object["fine_tuned_model_checkpoint"] == model:
+                    asks.store.delete("checkpoint", checkpoint.id)
+            asks.store.delete("model", model)
     return {"id": model, "object": "model", "deleted": True}
 
 
