@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import CourseError
 from . import progress
+from .reading import ONE_PASS
 
 RIGHT, WRONG, ERROR, NOT_ATTEMPTED = "right", "wrong", "error", "not attempted"
 OUTCOMES = (RIGHT, WRONG, ERROR, NOT_ATTEMPTED)
@@ -187,6 +188,8 @@ def run(function: Any, *args: Any, clues: dict[str, str] | None = None, **kwargs
         raise Wrong(f"The check needs the function itself, without brackets and arguments; it got {shown(function)}.")
     try:
         result = function(*args, **kwargs)
+        if isinstance(result, ONE_PASS):  # a generator's code runs here, and its error is told as the function's
+            result = list(result)
     except Wrong:  # said by something that the check handed over
         raise
     except Exception as error:
