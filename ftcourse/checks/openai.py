@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import elsewhere
+from . import hashes
 from .engine import Exercise, Wrong, require, run, shown
 from .reading import as_dict, as_list, as_number, fields
 from .service import Service
@@ -177,12 +177,12 @@ def _plain(value: Any) -> Any:
         return value
 
 
-def _examples(count: Any = 20) -> Any:
+def _examples(count: int = 20, before: str = "") -> Any:
     return [
         {
             "messages": [
                 {"role": "system", "content": _SYSTEM},
-                {"role": "user", "content": f"question {n}"},
+                {"role": "user", "content": f"{before}question {n}"},
                 {"role": "assistant", "content": f"answer {n},\ngrößer"},
             ]
         }
@@ -208,13 +208,11 @@ def split_examples(answer: Any) -> str:
         "subject, so draw each of them at random.",
     )
     _compare_sides(answer, 2, 0)
-    if elsewhere.goes_by_hashes(answer):
-        sides = elsewhere.run_elsewhere(answer, _examples(), 5, 0)
-        require(
-            sides is None or _numbers(_sides(sides)) == first,
-            "In another process the same seed gave another split: the order of a set, hash() and id() change from run "
-            "to run. Shuffle a list, or sort first.",
-        )
+    require(
+        not hashes.goes_by_hashes(answer, lambda before: _numbers(_sides(run(answer, _examples(20, before), 5, 0)))),
+        "In another process the same seed would give another split: the order of a set, and hash(), change from run "
+        "to run. Shuffle a list, or sort first.",
+    )
     return "15 examples to train on and 5 others held out, the same for the same seed."
 
 
@@ -255,8 +253,7 @@ def _numbers(sides: Any) -> Any:
     """Return the numbers of the examples of both sides."""
     try:
         return tuple(
-            [int(_plain(example)["messages"][1]["content"].removeprefix("question ")) for example in side]
-            for side in sides
+            [int(_plain(example)["messages"][1]["content"].rpartition(" ")[2]) for example in side] for side in sides
         )
     except (TypeError, KeyError, IndexError, ValueError):
         raise Wrong(f"A side holds something other than the examples that were given: {shown(sides)}.") from None

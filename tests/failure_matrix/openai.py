@@ -367,14 +367,14 @@ def a_block_by_the_seed(examples, num_held_out, seed):
     return examples[:start] + examples[start + num_held_out :], examples[start : start + num_held_out]
 
 
-@cases.wrong("split_examples", r"In another process the same seed gave another split")
+@cases.wrong("split_examples", r"In another process the same seed would give another split")
 def order_of_a_set(examples, num_held_out, seed):
     shuffled = [json.loads(text) for text in {json.dumps(example) for example in examples}]
     random.Random(seed).shuffle(shuffled)
     return shuffled[num_held_out:], shuffled[:num_held_out]
 
 
-@cases.wrong("split_examples", r"In another process the same seed gave another split")
+@cases.wrong("split_examples", r"In another process the same seed would give another split")
 def order_of_hashes(examples, num_held_out, seed):
     shuffled = sorted(examples, key=lambda example: hash((str(example), seed)))
     return shuffled[num_held_out:], shuffled[:num_held_out]
