@@ -35,7 +35,7 @@ _SYMMETRIC = "the measure is the same with truth and guess exchanged"
 _TWO_AXES = "axis 1 is the last one, too"
 _DEFAULT = "it is what is taken by default"
 _CHOICE = "the learner's choice, within what is usual"
-_ANY_START = "A may start with random numbers of any size: a fresh adapter adds nothing"
+_ANY_START = "A may start with random numbers of any sensible size: a fresh adapter adds nothing"
 _ALIKE = "only a mean that is exactly the half-width, or exactly zero, would tell"
 EXPLAINED = {
     ("split_films", "left out: n_splits=1"): _DRAWN_ONCE,
@@ -50,7 +50,6 @@ EXPLAINED = {
     ("build_trainer", "32 -> 33"): _CHOICE,
     ("predict", "minus lost: -1"): _TWO_AXES,
     ("predict", "minus lost: -1 (2)"): _TWO_AXES,
-    ("LoRALinear", "operator turned: torch.randn(r, base.in_features) / base.in_features ** 0.5"): _ANY_START,
     ("LoRALinear", "operator turned: base.in_features ** 0.5"): _ANY_START,
     ("LoRALinear", "0.5 -> 0"): _ANY_START,
     ("LoRALinear", "0.5 -> 1.5"): _ANY_START,

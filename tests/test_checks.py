@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -144,11 +145,40 @@ def test_reset_of_one_exercise_keeps_the_others():
     assert list(progress.load()) == ["2_lora"]
 
 
-def test_hints_go_from_nudge_to_direction_and_stay_there():
+def test_hints_go_from_nudge_to_direction_and_then_name_the_solution():
     step = engine.Step(sentiment.exercise, "encode", "Step 2, tokens", None)
     hints = sentiment.exercise.texts()["encode"]["hints"]
-    assert [step.hint().text for _ in range(3)] == [hints[0], hints[1], hints[1]] and hints[0] != hints[1]
+    first, second, third, fourth = (step.hint().text for _ in range(4))
+    assert [first, second] == hints and first != second
+    assert third == fourth and third.startswith(second) and "`exercise.encode.solution()` shows a solution" in third
     assert step.solution().text.startswith("```python\n") and "def encode(" in step.solution().text
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_hint_gives_the_solution_away(name):
+    """A hint may name a function or an argument; a whole line of the solution is the solution."""
+    for step, texts in find_exercise(name).texts().items():
+        lines = {line.strip().removeprefix("return ") for line in texts["solution"].splitlines()}
+        for line in lines - {line.strip() for line in texts["starter"].splitlines()}:
+            if len(line) > 30 and not line.startswith(("import ", "from ")):
+                assert not any(line in hint for hint in texts["hints"]), (step, line)
+
+
+@pytest.mark.parametrize("wait", [lambda number: [None for _ in iter(int, 1)], lambda number: time.sleep(30)])
+def test_endless_loop_is_stopped(double, monkeypatch, wait):
+    monkeypatch.setattr(engine, "LIMIT", 0.5)
+    begin = time.monotonic()
+    found = double.judge(wait)
+    assert found.outcome == "error" and "Your code still ran after 0.5 seconds" in found.message
+    assert time.monotonic() - begin < 10 and double.judge(lambda number: 2 * number).outcome == "right"
+
+
+def test_interrupt_of_the_learner_is_no_outcome(double):
+    def stopped(number):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        double.judge(stopped)
 
 
 @pytest.mark.parametrize("name", EXERCISES)

@@ -196,9 +196,28 @@ def test_progress_is_shown_reset_and_exported(ftcourse, tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path / "nbs")  # as in a folder of copies
     assert ftcourse("check", "1", "--html", "again.html")[1] == f"Page: {tmp_path / 'nbs' / 'again.html'}\n"
-    assert ftcourse("check", "1", "--reset")[1] == "Forgotten: 1_sentiment\n"
+    assert ftcourse("check", "1", "--reset", "--html", "page.html", "--yes")[0] == 2 and progress.is_finished(exercise)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert ftcourse("check", "1", "--reset")[0] == 1 and progress.is_finished(exercise)  # nobody said yes
+    assert ftcourse("check", "1", "--reset", "--yes")[1] == "Forgotten: 1_sentiment\n"
     assert "0 of 6 steps right" in ftcourse("check", "1")[1] and "draw" in progress.load()["4_comparison"]
-    assert ftcourse("check", "--reset")[0] == 0 and progress.load() == {}
+    assert ftcourse("check", "--reset", "--yes")[0] == 0 and progress.load() == {}
+
+
+def test_results_are_what_a_teachers_tool_reads(ftcourse, tmp_path):
+    progress.note("1_sentiment", "encode", "wrong")
+    progress.note("1_sentiment", "encode", "right")
+    assert ftcourse("check", "1", "--results", str(tmp_path / "results.json"))[0] == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["score"] == 1.0 and len(found["tests"]) == 6
+    assert found["tests"][1] == {
+        "name": "1_sentiment: Step 2, tokens",
+        "score": 1.0,
+        "max_score": 1.0,
+        "status": "passed",
+        "output": "right after 2 tries",
+    }
+    assert {test["status"] for test in found["tests"][2:]} == {"failed"}
 
 
 @pytest.mark.long

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import _thread
 import html
 import json
 import reprlib
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import CourseError
 from . import progress
+from .reading import ONE_PASS
 
 RIGHT, WRONG, ERROR, NOT_ATTEMPTED = "right", "wrong", "error", "not attempted"
 OUTCOMES = (RIGHT, WRONG, ERROR, NOT_ATTEMPTED)
@@ -23,6 +28,7 @@ _COLOURS = {
     ERROR: "#CC79A7",
     NOT_ATTEMPTED: "#56B4E9",
 }  # beside the word, never alone
+LIMIT = 60.0  # seconds for a check; a right answer takes a few, on a slow machine as well
 TEXTS = Path(__file__).parent / "texts"  # written by build
 
 
@@ -40,6 +46,47 @@ class _Failed(Exception):
 
 class _NotAttempted(Exception):
     pass
+
+
+class _TooLong(Exception):
+    """The learner's code ran on past the time limit."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt what runs in the main thread after some time, with `_TooLong`; other threads have no limit.
+
+    Args:
+        seconds: how long it may take.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    lock, ended, late = threading.Lock(), threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        with lock:
+            if not ended.is_set():
+                late.set()
+                if hasattr(signal, "pthread_kill"):  # ends a sleep as well
+                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                else:
+                    _thread.interrupt_main()
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        try:
+            yield
+        finally:
+            with lock:
+                ended.set()
+            timer.cancel()
+    except KeyboardInterrupt as error:
+        if not late.is_set():  # the learner's own
+            raise
+        raise _TooLong(_place_of_any(error)) from None
 
 
 @dataclass(frozen=True)
@@ -119,7 +166,8 @@ class Step:
         try:
             if any(answer is ... for answer in answers):
                 raise _NotAttempted
-            outcome, message = RIGHT, self._check(*answers)
+            with time_limit(LIMIT):
+                outcome, message = RIGHT, self._check(*answers)
         except _NotAttempted:
             outcome, message = (
                 NOT_ATTEMPTED,
@@ -129,6 +177,12 @@ class Step:
             outcome, message = WRONG, str(error)
         except _Failed as error:
             outcome, message = ERROR, str(error)
+        except _TooLong as error:
+            outcome, message = (
+                ERROR,
+                f"Your code still ran after {LIMIT:g} seconds{error}, and was stopped. Is there a loop "
+                "that never ends? On the small inputs of a check a right answer takes a second or two.",
+            )
         except Exception as error:  # noqa: BLE001 - an answer of a kind that the check did not foresee
             outcome, message = (
                 ERROR,
@@ -153,9 +207,11 @@ class Step:
         return found
 
     def hint(self) -> Note:
-        """Show a hint: a nudge at the first call, a direction from the second on."""
+        """Show a hint: a nudge at the first call, a direction at the second, and then where the solution is."""
         hints = self.exercise.texts()[self.name]["hints"]
-        self._hints = min(self._hints + 1, len(hints))
+        self._hints += 1
+        if self._hints > len(hints):
+            return Note(f"{hints[-1]}\n\nThat was the last hint. `exercise.{self.name}.solution()` shows a solution.")
         return Note(hints[self._hints - 1])
 
     def solution(self) -> Note:
@@ -187,6 +243,8 @@ def run(function: Any, *args: Any, clues: dict[str, str] | None = None, **kwargs
         raise Wrong(f"The check needs the function itself, without brackets and arguments; it got {shown(function)}.")
     try:
         result = function(*args, **kwargs)
+        if isinstance(result, ONE_PASS):  # a generator's code runs here, and its error is told as the function's
+            result = list(result)
     except Wrong:  # said by something that the check handed over
         raise
     except Exception as error:
@@ -230,3 +288,12 @@ def _place(error: Exception, function: Any) -> str:
         frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename
     ]
     return f", in the line `{frames[-1].line}`" if frames and frames[-1].line else ""
+
+
+def _place_of_any(error: BaseException) -> str:
+    """Return the line of a notebook or of a test in which an interrupt came, the outermost that isn't the course's."""
+    ours, frames = str(TEXTS.parent), traceback.extract_tb(error.__traceback__)
+    line = next(
+        (frame.line for frame in frames if ours not in frame.filename and "contextlib" not in frame.filename), ""
+    )
+    return f", in the line `{line}`" if line else ""

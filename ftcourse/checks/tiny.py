@@ -6,11 +6,12 @@ from typing import Any
 WORDS = tuple("a dull film warm story the plot is never less than gripping what shop you".split())
 
 
-def tokenizer(words: Sequence[str] = WORDS) -> Any:
+def tokenizer(words: Sequence[str] = WORDS, pad_last: bool = False) -> Any:
     """Return a tokenizer that knows a few words and marks start and end as BERT's does.
 
     Args:
         words: what it knows; each is one token.
+        pad_last: give padding the last number in place of 0, as many models do.
     """
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -18,12 +19,14 @@ def tokenizer(words: Sequence[str] = WORDS) -> Any:
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words]
+    names = ["[UNK]", "[CLS]", "[SEP]", *words, "[PAD]"] if pad_last else ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words]
     backend = Tokenizer(WordLevel({name: number for number, name in enumerate(names)}, unk_token="[UNK]"))
     backend.pre_tokenizer = Whitespace()
-    backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    backend.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(name, names.index(name)) for name in ("[CLS]", "[SEP]")]
+    )
     marks = dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
-    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=128, **marks)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=512, **marks)
 
 
 def encoder(labels: Sequence[str] = ("pan", "praise"), dropout: float = 0.0, seed: int = 0) -> Any:
@@ -43,7 +46,7 @@ def encoder(labels: Sequence[str] = ("pan", "praise"), dropout: float = 0.0, see
         intermediate_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=128,
+        max_position_embeddings=512,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
         initializer_range=0.5,

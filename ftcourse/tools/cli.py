@@ -139,7 +139,14 @@ def check(
     exercises: Annotated[
         list[str] | None, typer.Argument(metavar="EXERCISE", help="Numbers or names; all if left out.")
     ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Forget the progress, and begin anew.")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Forget the progress, after a question, and begin anew.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Forget without a question.")] = False,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="FILE", help="Write the outcomes as Gradescope's and otter's results.json."),
+    ] = None,
     page: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write a finished exercise, as you saved it, as one HTML page."),
@@ -155,16 +162,29 @@ def check(
       ftcourse check 1                      one exercise
       ftcourse check 1 --reset              forget what was done of it
       ftcourse check 1 --html sentiment.html
+      ftcourse check --results results.json a point a step, for a teacher's tool
     """
+    import json
+
     from ..checks import EXERCISES, find_exercise, progress
+    from ..files import write_atomically
 
     chosen = [find_exercise(name) for name in exercises or EXERCISES]
+    names = ", ".join(dict.fromkeys(exercise.name for exercise in chosen))
+    if reset and (page or results):
+        raise CourseError("--reset forgets what --html and --results write: give one of them, and then the other.")
     if reset:
+        if not yes:
+            typer.confirm(f"Forget the progress in {names}?", abort=True)
         progress.reset([exercise.name for exercise in chosen] if exercises else None)
-        _say(f"Forgotten: {', '.join(exercise.name for exercise in chosen)}")
-    elif page:
+        _say(f"Forgotten: {names}")
+        return
+    if page:
         _write_page(chosen, page)
-    else:
+    if results:
+        write_atomically(results, (json.dumps(progress.results(chosen), indent=1) + "\n").encode())
+        _say(f"Results: {results}")
+    if not page and not results:
         console.print(_progress_table(chosen))
 
 

@@ -2,8 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import torch
 from peft import LoraConfig, get_peft_model
 from scipy import stats
+from torch import nn
 
 from failure_matrix import Cases
 from ftcourse.records import interval
@@ -55,13 +58,83 @@ def head_saved_by_name(load, method):
 
 
 @cases.right("make_model")
-def other_layers_and_rank(load, method):
+def another_rank_and_name(load, method):
     model = load().train()
-    return (
-        lora(model, r=4, target_modules=["query", "key", "value", "dense"], exclude_modules=["classifier"])
-        if method == "lora"
-        else model
-    )
+    if method == "full":
+        return model
+    config = LoraConfig(task_type="SEQ_CLS", r=4, lora_alpha=4, lora_dropout=0.1, target_modules=["query", "value"])
+    return get_peft_model(model, config, adapter_name="films")
+
+
+class Adapted(nn.Module):
+    """The learner's own layer, of exercise 2."""
+
+    def __init__(self, base, r=8, lora_alpha=16):
+        super().__init__()
+        self.base, self.scaling = base.requires_grad_(False), lora_alpha / r
+        self.A = nn.Parameter(torch.randn(r, base.in_features) / base.in_features**0.5)
+        self.B = nn.Parameter(torch.zeros(base.out_features, r))
+
+    def forward(self, x):
+        return self.base(x) + x @ self.A.T @ self.B.T * self.scaling
+
+
+def with_own_layers(model, layer=Adapted, names=("query", "value")):
+    model.requires_grad_(False)
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if name in names:
+                setattr(module, name, layer(child))
+    model.classifier.requires_grad_(True)
+    return model
+
+
+@cases.right("make_model")
+def layers_of_the_learners_own(load, method):
+    return load() if method == "full" else with_own_layers(load())
+
+
+@cases.wrong("make_model", r"get no gradient.*something is detached")
+def own_layers_detached(load, method):
+    class Detached(Adapted):
+        def forward(self, x):
+            return self.base(x) + (x @ self.A.T @ self.B.T * self.scaling).detach()
+
+    return load() if method == "full" else with_own_layers(load(), Detached)
+
+
+@cases.wrong("make_model", r"Adapters are on key, query, value; asked for were query and value")
+def more_layers(load, method):
+    return load() if method == "full" else lora(load(), target_modules=["query", "key", "value"])
+
+
+@cases.wrong("make_model", r"2 of 4 layers called query and value have no adapter, bert.encoder.layer.1")
+def first_layer_alone(load, method):
+    return load() if method == "full" else lora(load(), layers_to_transform=[0])
+
+
+@cases.wrong("make_model", r"adapters twice: call get_peft_model once")
+def nested(load, method):
+    return load() if method == "full" else lora(lora(load()))
+
+
+@cases.wrong("make_model", r"task_type is 'TOKEN_CLS': a classifier of texts is 'SEQ_CLS'")
+def another_task(load, method):
+    return load() if method == "full" else lora(load(), task_type="TOKEN_CLS", modules_to_save=["classifier"])
+
+
+@cases.wrong("make_model", r"For 'lora' no adapter is trained")
+def layers_unfrozen(load, method):
+    return load() if method == "full" else with_own_layers(load(), lambda layer: layer.requires_grad_(True))
+
+
+@cases.wrong("make_model", r"For 'full', \d+ weights are frozen, bert.embeddings")
+def embeddings_frozen(load, method):
+    model = load()
+    if method == "lora":
+        return lora(model)
+    model.bert.embeddings.requires_grad_(False)
+    return model
 
 
 @cases.wrong("make_model", r"the new head is frozen at its random start.*SEQ_CLS")
@@ -238,6 +311,45 @@ def budget_as_one_argument(train_and_score, methods, seeds, budget):
     return [{"accuracy": train_and_score(method, seed, budget)} for method in methods for seed in seeds]
 
 
+@cases.right("run_study")
+def budget_below_a_key(train_and_score, methods, seeds, budget):
+    return [
+        {"method": method, "seed": seed, "accuracy": train_and_score(method, seed, **budget), "budget": budget}
+        for method in methods
+        for seed in seeds
+    ]
+
+
+@cases.right("run_study")
+def as_a_frame(train_and_score, methods, seeds, budget):
+    return pd.DataFrame(study(train_and_score, methods, seeds, budget))
+
+
+@cases.right("run_study")
+def yielded(train_and_score, methods, seeds, budget):
+    yield from study(train_and_score, methods, seeds, budget)
+
+
+@cases.right("run_study")
+def as_a_tuple(train_and_score, methods, seeds, budget):
+    return tuple(study(train_and_score, methods, seeds, budget))
+
+
+@cases.wrong("run_study", r"gave 0.\d+; its record says 0.\d+.*as it is")
+def rounded_to_per_cent(train_and_score, methods, seeds, budget):
+    return [row | {"accuracy": round(row["accuracy"], 2)} for row in study(train_and_score, methods, seeds, budget)]
+
+
+@cases.wrong("run_study", r"its record says|Two records are of the same run")
+def one_dictionary_for_all(train_and_score, methods, seeds, budget):
+    row, runs = {}, []
+    for method in methods:
+        for seed in seeds:
+            row.update(method=method, seed=seed, accuracy=train_and_score(method, seed, **budget), **budget)
+            runs.append(row)
+    return runs
+
+
 # --- The table -------------------------------------------------------------------------------------------------------
 
 
@@ -257,8 +369,6 @@ def by_hand(runs):
 
 @cases.right("summarise")
 def by_pandas(runs):
-    import pandas as pd
-
     grouped = pd.DataFrame(runs).groupby("method")["accuracy"]
     factor = stats.t.ppf(0.975, grouped.size() - 1)
     return {method: (grouped.mean()[method], half) for method, half in (grouped.sem() * factor).items()}
@@ -319,9 +429,49 @@ def one_method(runs):
     return {"full": by_hand(runs)["full"]}
 
 
-@cases.wrong("summarise", r"see how records.interval does it")
+@cases.wrong("summarise", r"the 0.95 quantile, which leaves 5 % on each side")
 def one_side_of_the_interval(runs):
     return table(runs, lambda values: stats.t.ppf(0.95, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+
+
+@cases.right("summarise")
+def by_scipys_interval(runs):
+    found = {}
+    for method, (mean, _) in by_hand(runs).items():
+        values = [row["accuracy"] for row in runs if row["method"] == method]
+        low, high = stats.t.interval(0.95, len(values) - 1, loc=mean, scale=stats.sem(values))
+        found[method] = np.array([mean, (high - low) / 2])
+    return found
+
+
+@cases.right("summarise")
+def table_as_a_frame(runs):
+    return pd.DataFrame(by_hand(runs), index=["mean", "half-width"]).T
+
+
+@cases.right("summarise")
+def numbers_by_name(runs):
+    return {method: {"mean": mean, "half_width": half} for method, (mean, half) in by_hand(runs).items()}
+
+
+@cases.wrong("summarise", r"4 degrees of freedom for 5 runs")
+def one_degree_too_many(runs):
+    return table(runs, lambda values: stats.t.ppf(0.975, len(values)) * stats.sem(values))
+
+
+@cases.wrong("summarise", r"an interval of 99 %")
+def interval_of_99(runs):
+    return table(runs, lambda values: stats.t.ppf(0.995, len(values) - 1) * stats.sem(values))
+
+
+@cases.wrong("summarise", r"give it unrounded")
+def half_width_rounded(runs):
+    return table(runs, lambda values: round(student(values), 3))
+
+
+@cases.wrong("summarise", r"Student's t for 3 runs|Student's t for 5 runs, 2.776, times .*see records.interval")
+def quantile_for_three_runs(runs):
+    return table(runs, lambda values: 4.302653 * stats.sem(values))
 
 
 # --- The difference --------------------------------------------------------------------------------------------------
@@ -334,8 +484,6 @@ def sorted_by_seed(runs):
 
 @cases.right("difference")
 def pivoted(runs):
-    import pandas as pd
-
     wide = pd.DataFrame(runs).pivot(index="seed", columns="method", values="accuracy")
     return interval(wide["lora"] - wide["full"])
 
@@ -494,6 +642,126 @@ def best_runs_drawn(runs):
     return picture(best)
 
 
+def scattered(runs, places, names=(), legend=False, label="accuracy", **style):
+    """Draw the runs of each method at its place, with names at the ticks or in a legend."""
+    figure, axes = plt.subplots()
+    for method, place in places.items():
+        values = [row["accuracy"] for row in runs if row["method"] == method]
+        axes.scatter([place] * len(values), values, label=names[method] if legend else None, **style)
+    if legend:
+        axes.legend()
+    elif names:
+        axes.set_xticks(list(places.values()), [names[method] for method in places])
+    axes.set_ylabel(label)
+    return figure
+
+
+NAMES, SWAPPED = {"full": "full", "lora": "LoRA"}, {"full": "LoRA", "lora": "full"}
+PLACES = {"full": 0, "lora": 1}
+
+
+@cases.right("draw")
+def names_at_the_ticks(runs):
+    return scattered(runs, PLACES, NAMES)
+
+
+@cases.right("draw")
+def panels_with_titles(runs):
+    figure, both = plt.subplots(1, 2, sharey=True)
+    for axes, method in zip(both, ("full", "lora"), strict=True):
+        axes.plot([row["accuracy"] for row in runs if row["method"] == method], "o")
+        axes.set_title(NAMES[method])
+    figure.supylabel("accuracy")
+    return figure
+
+
+@cases.right("draw")
+def words_beside_the_points(runs):
+    figure = scattered(runs, PLACES)
+    for method, place in PLACES.items():
+        figure.axes[0].text(place, max(row["accuracy"] for row in runs), NAMES[method])
+    figure.axes[0].set_xticks([])
+    return figure
+
+
+@cases.right("draw")
+def boxes_behind_the_points(runs):
+    figure = scattered(runs, PLACES, NAMES)
+    for method, place in PLACES.items():
+        figure.axes[0].boxplot([row["accuracy"] for row in runs if row["method"] == method], positions=[place])
+    figure.axes[0].set_xticks([0, 1], ["full", "LoRA"])
+    return figure
+
+
+@cases.wrong("draw", r"6 of 6 runs are not in the picture as a point")
+def boxes_alone(runs):
+    figure, axes = plt.subplots()
+    axes.boxplot([[row["accuracy"] for row in runs if row["method"] == method] for method in ("full", "lora")])
+    axes.set_xticks([1, 2], ["full", "lora"])
+    axes.set_ylabel("accuracy")
+    return figure
+
+
+@cases.wrong("draw", r"runs are not in the picture as a point.*a line")
+def lines_without_points(runs):
+    figure, axes = plt.subplots()
+    for method in ("full", "lora"):
+        axes.plot([row["accuracy"] for row in runs if row["method"] == method], label=method)
+    axes.legend()
+    axes.set_ylabel("accuracy")
+    return figure
+
+
+@cases.wrong("draw", r"goes by the name of lora in the picture; the run was one of full")
+def names_swapped_at_the_ticks(runs):
+    return scattered(runs, PLACES, SWAPPED)
+
+
+@cases.wrong("draw", r"goes by the name of lora in the picture; the run was one of full")
+def names_swapped_in_the_legend(runs):
+    return scattered(runs, PLACES, SWAPPED, legend=True)
+
+
+@cases.wrong("draw", r"runs are not in the picture as a point within the view.*limits of an axis")
+def points_cut_off(runs):
+    figure = scattered(runs, PLACES, NAMES)
+    figure.axes[0].set_ylim(0.9, 1)
+    return figure
+
+
+@cases.wrong("draw", r"6 of 6 runs are not in the picture")
+def points_that_nobody_sees(runs):
+    return scattered(runs, PLACES, NAMES, alpha=0)
+
+
+@cases.wrong("draw", r"goes by both names, full and lora")
+def one_colour_at_one_place(runs):
+    return scattered(runs, dict.fromkeys(PLACES, 0), NAMES, legend=True, color="C0")
+
+
+@cases.wrong("draw", r"Nothing says of which method the point at")
+def both_names_in_the_title(runs):
+    figure = scattered(runs, PLACES)
+    figure.axes[0].set_title("full and LoRA")
+    return figure
+
+
+@cases.wrong("draw", r"Nothing says of which method")
+def labels_without_a_legend(runs):
+    figure = scattered(runs, PLACES, NAMES, legend=True)
+    figure.axes[0].get_legend().remove()
+    figure.axes[0].set_title("full and LoRA")
+    return figure
+
+
+@cases.wrong("draw", r"goes by the name of|the names are swapped, or the methods mixed")
+def scores_sorted_beside_the_names(runs):
+    figure, axes = plt.subplots()
+    axes.scatter([row["method"] for row in runs], sorted(row["accuracy"] for row in runs))
+    axes.set_ylabel("accuracy")
+    return figure
+
+
 # --- The conclusion --------------------------------------------------------------------------------------------------
 
 cases.value(
@@ -506,6 +774,8 @@ cases.value(
 )
 cases.value("conclusion", "right", r"So LoRA is better", "lora_is_better", "LoRA is better", LORA_WINS)
 cases.value("conclusion", "right", r"So full is better", "full_is_better", "full is better", FULL_WINS)
+cases.value("conclusion", "right", r"So LoRA is better", "in_another_case", " lora is better. ", LORA_WINS)
+cases.value("conclusion", "right", r"So LoRA is better", "runs_as_a_frame", "LoRA is better", pd.DataFrame(LORA_WINS))
 cases.value(
     "conclusion", "wrong", r"a gain within the noise is no gain", "noise_called_a_gain", "LoRA is better", NOISY
 )

@@ -121,6 +121,43 @@ def lists_alone(examples, pad_token_id):
     return {name: part.tolist() for name, part in batch(examples, pad_token_id, answers_alone).items()}
 
 
+@cases.right("collate")
+def mask_of_truth_values(examples, pad_token_id):
+    made = batch(examples, pad_token_id, answers_alone)
+    return made | {"attention_mask": made["attention_mask"].bool()}
+
+
+@cases.right("collate")
+def to_a_multiple_of_eight(examples, pad_token_id):
+    made = batch(examples, pad_token_id, answers_alone)
+    fillings = {"input_ids": pad_token_id, "attention_mask": 0, "labels": -100}
+    rest = -made["labels"].shape[1] % 8
+    return {name: torch.nn.functional.pad(part, (0, rest), value=fillings[name]) for name, part in made.items()}
+
+
+@cases.wrong("collate", r"\(9, the pad_token_id that was given\)|\(2, the pad_token_id that was given\)")
+def padding_of_another_model(examples, pad_token_id):
+    return batch(examples, 0, answers_alone)
+
+
+@cases.wrong("collate", r"the longest of 101 tokens, make \(3, 101\)")
+def cut_after_64(examples, pad_token_id):
+    return {name: part[:, :64] for name, part in batch(examples, pad_token_id, answers_alone).items()}
+
+
+@cases.wrong("collate", r"changed the lists that it was given.*prompt \+ answer")
+def answer_added_to_the_prompt(examples, pad_token_id):
+    made = batch(examples, pad_token_id, answers_alone)
+    for prompt, answer in examples:
+        prompt += answer
+    return made
+
+
+@cases.wrong("collate", r"tensor of whole numbers")
+def tensors_of_floats(examples, pad_token_id):
+    return {name: part.float() for name, part in batch(examples, pad_token_id, answers_alone).items()}
+
+
 # --- The layer -------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +298,109 @@ class WithANonlinearity(Layer):
         return self.base(x) + self.scaling * (torch.relu(x @ self.A.T) @ self.B.T)
 
 
+@cases.right("LoRALinear")
+class MatricesAsLayers(torch.nn.Module):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__()
+        self.base, self.scaling = base.requires_grad_(False), lora_alpha / r
+        self.A = torch.nn.Linear(base.in_features, r, bias=False)
+        self.B = torch.nn.Linear(r, base.out_features, bias=False)
+        torch.nn.init.zeros_(self.B.weight)
+
+    def forward(self, x):
+        return self.base(x) + self.scaling * self.B(self.A(x))
+
+
+@cases.right("LoRALinear")
+class BaseCopied(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(copy.deepcopy(base), r, lora_alpha)
+
+
+@cases.right("LoRALinear")
+class ScalingAsABuffer(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        del self.scaling
+        self.register_buffer("scaling", torch.tensor(lora_alpha / r))
+
+
+@cases.wrong("LoRALinear", r"the gradient that reaches x is not.*torch.no_grad")
+class BaseWithoutGradients(Layer):
+    def forward(self, x):
+        with torch.no_grad():
+            out = self.base(x)
+        return out + self.scaling * (x @ self.A.T @ self.B.T)
+
+
+@cases.wrong("LoRALinear", r"the gradient that reaches x is not")
+class InputDetached(Layer):
+    def forward(self, x):
+        return self.base(x) + self.scaling * (x.detach() @ self.A.T @ self.B.T)
+
+
+@cases.wrong("LoRALinear", r"A starts with the rank 1 where r=2")
+class AllOnes(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        torch.nn.init.ones_(self.A)
+
+
+@cases.wrong("LoRALinear", r"The numbers in A start at a size of .*blow up the output")
+class HugeStart(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        torch.nn.init.normal_(self.A, std=100)
+
+
+@cases.wrong("LoRALinear", r"B would hardly get a gradient")
+class TinyStart(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        torch.nn.init.normal_(self.A, std=1e-9)
+
+
+@cases.wrong("LoRALinear", r"start with the very same random numbers: leave the seed to the notebook")
+class Seeded(Layer):
+    def __init__(self, base, r, lora_alpha):
+        torch.manual_seed(0)
+        super().__init__(base, r, lora_alpha)
+
+
+@cases.wrong("LoRALinear", r"For r=4 and lora_alpha=2 the addition is scaled by 0.00; it should be lora_alpha / r, 0.5")
+class WholeNumbersDivided(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        self.scaling = lora_alpha // r
+
+
+@cases.wrong("LoRALinear", r"scaled by 5.66; it should be lora_alpha / r, 4")
+class RankStabilised(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        self.scaling = lora_alpha / r**0.5
+
+
+@cases.wrong("LoRALinear", r"A would not be trained: it doesn't require a gradient")
+class AFrozen(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        self.A.requires_grad_(False)
+
+
+@cases.wrong("LoRALinear", r"not x @ A.T @ B.T times a number")
+class WithDropout(Layer):
+    def forward(self, x):
+        return self.base(x) + self.scaling * (torch.nn.functional.dropout(x, 0.1) @ self.A.T @ self.B.T)
+
+
+@cases.wrong("LoRALinear", r"trains 23 numbers")
+class ScalingTrained(Layer):
+    def __init__(self, base, r, lora_alpha):
+        super().__init__(base, r, lora_alpha)
+        self.scaling = torch.nn.Parameter(torch.tensor(lora_alpha / r))
+
+
 # --- The model -------------------------------------------------------------------------------------------------------
 
 
@@ -349,6 +489,47 @@ def adapters_returned(model, names, adapt):
     return [adapt(layer) for name, layer in model.named_modules() if name.rpartition(".")[2] in names]
 
 
+@cases.right("add_adapters")
+def in_a_copy(model, names, adapt):
+    return by_full_name(copy.deepcopy(model), names, adapt)
+
+
+def where(model, adapt, matches):
+    """Put adapters on the layers whose full name matches."""
+    model.requires_grad_(False)
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, torch.nn.Linear) and matches(name):
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, adapt(layer))
+    return model
+
+
+@cases.wrong("add_adapters", r"not named have an adapter: model.layers.0.self_attn.fused_q_proj.*as a whole")
+def name_within_the_name(model, names, adapt):
+    return where(model, adapt, lambda full: any(name in full for name in names))
+
+
+@cases.wrong("add_adapters", r"not named have an adapter: model.layers.0.self_attn.fused_q_proj")
+def end_of_the_name(model, names, adapt):
+    return where(model, adapt, lambda full: full.endswith(tuple(names)))
+
+
+@cases.wrong("add_adapters", r"2 of 4 layers have no adapter, model.layers.0.mlp.down_proj")
+def attention_alone(model, names, adapt):
+    return where(model, adapt, lambda full: "self_attn" in full and full.rpartition(".")[2] in names)
+
+
+@cases.wrong("add_adapters", r"2 of 4 layers have no adapter.*make a new adapter for each")
+def one_adapter_for_all_of_a_name(model, names, adapt):
+    made = {}
+    return by_full_name(model, names, lambda layer: made.setdefault(layer.weight.shape, adapt(layer)))
+
+
+@cases.wrong("add_adapters", r"adapt was handed 'LoRALinear', no linear layer of the model: each of them, once")
+def adapted_twice(model, names, adapt):
+    return by_full_name(by_full_name(model, names, adapt), names, adapt)
+
+
 # --- Training --------------------------------------------------------------------------------------------------------
 
 
@@ -384,13 +565,13 @@ def all_parameters_given(model, batches, learning_rate):
 
 
 @cases.right("train_adapters")
-def zeroed_first_and_adam(model, batches, learning_rate):
-    optimizer, losses = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), learning_rate), []
+def zeroed_first_and_clipped(model, batches, learning_rate):
+    optimizer, losses = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), learning_rate), []
     for one in batches:
         optimizer.zero_grad()
         loss = model(**one)["loss"]
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         losses.append(float(loss.detach()))
     return losses
@@ -428,17 +609,17 @@ def prompt_learned(model, batches, learning_rate):
     )
 
 
-@cases.wrong("train_adapters", r"held-out text went from .* it should fall")
+@cases.wrong("train_adapters", r"The loss should fall, and each step makes it larger")
 def uphill(model, batches, learning_rate):
     return [-loss for loss in loop(model, batches, learning_rate, loss_of=lambda model, one: -model(**one).loss)]
 
 
-@cases.wrong("train_adapters", r"With a learning rate of 0.0001 the adapters moved by up to")
+@cases.wrong("train_adapters", r"learning rate of 30 where 0.03 was given")
 def rate_far_too_high(model, batches, learning_rate):
     return loop(model, batches, 1000 * learning_rate)
 
 
-@cases.wrong("train_adapters", r"With a learning rate of 0 the adapters moved")
+@cases.wrong("train_adapters", r"learning rate of 0.01 where 0.03 was given")
 def rate_written_down(model, batches, learning_rate):
     return loop(model, batches, 1e-2)
 
@@ -451,6 +632,149 @@ def last_loss_alone(model, batches, learning_rate):
 @cases.wrong("train_adapters", r"12 batches make 12 losses")
 def returned_in_the_loop(model, batches, learning_rate):
     return loop(model, batches[:1], learning_rate)
+
+
+@cases.right("train_adapters")
+def array_of_losses_without_decay(model, batches, learning_rate):
+    losses = loop(
+        model, batches, learning_rate, optimiser=lambda weights, lr: torch.optim.AdamW(weights, lr, weight_decay=0)
+    )
+    return torch.tensor(losses).numpy()
+
+
+@cases.right("train_adapters")
+def loss_of_the_learners_own(model, batches, learning_rate):
+    def loss_of(model, one):
+        scores = model(input_ids=one["input_ids"], attention_mask=one["attention_mask"]).logits[:, :-1]
+        return torch.nn.functional.cross_entropy(scores.flatten(0, 1), one["labels"][:, 1:].flatten())
+
+    return tuple(loop(model, batches, learning_rate, loss_of=loss_of, keep=lambda loss: loss.detach()))
+
+
+@cases.right("train_adapters")
+def yielded_one_by_one(model, batches, learning_rate):
+    optimizer = torch.optim.AdamW([part for part in model.parameters() if part.requires_grad], lr=learning_rate)
+    for one in batches:
+        loss = model(**one).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        yield loss.item()
+
+
+@cases.wrong("train_adapters", r"The optimiser is SGD; the step asks for AdamW")
+def plain_sgd(model, batches, learning_rate):
+    return loop(model, batches, learning_rate, optimiser=torch.optim.SGD)
+
+
+@cases.wrong("train_adapters", r"The optimiser is Adam; the step asks for AdamW")
+def without_the_w(model, batches, learning_rate):
+    return loop(model, batches, learning_rate, optimiser=torch.optim.Adam)
+
+
+@cases.wrong("train_adapters", r"A new optimiser is made for each step")
+def optimiser_anew(model, batches, learning_rate):
+    return [loop(model, [one], learning_rate)[0] for one in batches]
+
+
+@cases.wrong("train_adapters", r"A batch goes through the model 2 times")
+def two_steps_a_batch(model, batches, learning_rate):
+    return loop(model, [one for one in batches for _ in range(2)], learning_rate)[::2]
+
+
+@cases.wrong("train_adapters", r"12 batches made 1 steps of the optimiser")
+def one_step_for_all(model, batches, learning_rate):
+    optimizer = torch.optim.AdamW([part for part in model.parameters() if part.requires_grad], lr=learning_rate)
+    losses = [model(**one).loss for one in batches]
+    sum(losses).backward()
+    optimizer.step()
+    return [loss.item() for loss in losses]
+
+
+@cases.wrong("train_adapters", r"12 batches made 6 steps of the optimiser")
+def every_second_batch_a_step(model, batches, learning_rate):
+    optimizer = torch.optim.AdamW([part for part in model.parameters() if part.requires_grad], lr=learning_rate)
+    losses = []
+    for number, one in enumerate(batches):
+        loss = model(**one).loss
+        loss.backward()
+        losses.append(loss.item())
+        if number % 2:
+            optimizer.step()
+            optimizer.zero_grad()
+    return losses
+
+
+@cases.wrong("train_adapters", r"11 of 12 batches went through the model")
+def last_batch_left_out(model, batches, learning_rate):
+    losses = loop(model, batches[:-1], learning_rate)
+    return [*losses, losses[-1]]
+
+
+@cases.wrong("train_adapters", r"come in the order \[11, 10")
+def from_the_last_to_the_first(model, batches, learning_rate):
+    return loop(model, batches[::-1], learning_rate)
+
+
+@cases.wrong("train_adapters", r"6 of the adapters' matrices are not in the optimiser")
+def two_of_many(model, batches, learning_rate):
+    return loop(model, batches, learning_rate, weights=[p for p in model.parameters() if p.requires_grad][:2])
+
+
+@cases.wrong("train_adapters", r"Loss 2 is .*that is the mean of all so far")
+def running_mean(model, batches, learning_rate):
+    losses = loop(model, batches, learning_rate)
+    return [sum(losses[: number + 1]) / (number + 1) for number in range(len(losses))]
+
+
+@cases.wrong("train_adapters", r"it is rounded")
+def rounded(model, batches, learning_rate):
+    return [round(loss, 1) for loss in loop(model, batches, learning_rate)]
+
+
+@cases.wrong("train_adapters", r"that is the loss after the step")
+def loss_after_the_step(model, batches, learning_rate):
+    optimizer = torch.optim.AdamW([part for part in model.parameters() if part.requires_grad], lr=learning_rate)
+    losses = []
+    for one in batches:
+        model(**one).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        with torch.no_grad():
+            losses.append(model(**one).loss.item())
+    return losses
+
+
+@cases.wrong("train_adapters", r"attention_mask is not handed over")
+def mask_not_handed_over(model, batches, learning_rate):
+    return loop(
+        model,
+        batches,
+        learning_rate,
+        loss_of=lambda model, one: model(input_ids=one["input_ids"], labels=one["labels"]).loss,
+    )
+
+
+@cases.wrong("train_adapters", r"learning rate of .* where 0.03 was given: use learning_rate as it is, at every step")
+def rate_that_falls(model, batches, learning_rate):
+    optimizer = torch.optim.AdamW([part for part in model.parameters() if part.requires_grad], lr=learning_rate)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.1, len(batches))
+    losses = []
+    for one in batches:
+        loss = model(**one).loss
+        loss.backward()
+        optimizer.step()
+        falling.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+@cases.wrong("train_adapters", r"weight_decay is 10: that pulls the adapters to zero")
+def heavy_decay(model, batches, learning_rate):
+    return loop(
+        model, batches, learning_rate, optimiser=lambda weights, lr: torch.optim.AdamW(weights, lr, weight_decay=10)
+    )
 
 
 # --- Merging ---------------------------------------------------------------------------------------------------------
@@ -538,6 +862,40 @@ def base_left_out(base, A, B, scaling):
     return merged_with(base, scaling * B @ A - base.weight.detach())
 
 
+@cases.right("merge")
+def loaded_from_a_dictionary(base, A, B, scaling):
+    layer = torch.nn.Linear(base.in_features, base.out_features, base.bias is not None)
+    state = {name: part.clone() for name, part in base.state_dict().items()}
+    layer.load_state_dict(state | {"weight": state["weight"] + scaling * B.detach() @ A.detach()})
+    return layer
+
+
+@cases.wrong("merge", r"shares numbers with the base.*Copy the bias, too")
+def bias_shared(base, A, B, scaling):
+    layer = torch.nn.Linear(base.in_features, base.out_features)
+    layer.weight, layer.bias = torch.nn.Parameter((base.weight + scaling * B @ A).detach()), base.bias
+    return layer
+
+
+@cases.wrong("merge", r"The layer's output is right and its weight is not")
+def adapter_beside_the_weight(base, A, B, scaling):
+    class Both(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + scaling * x @ A.T @ B.T
+
+    layer = Both(base.in_features, base.out_features, base.bias is not None)
+    layer.load_state_dict(base.state_dict())
+    return layer
+
+
+@cases.wrong("merge", r"merged.weight, a torch.nn.Parameter")
+def weight_that_is_no_parameter(base, A, B, scaling):
+    layer = copy.deepcopy(base)
+    del layer.weight
+    layer.weight = base.weight + scaling * B @ A
+    return layer
+
+
 # --- peft ------------------------------------------------------------------------------------------------------------
 
 
@@ -603,3 +961,65 @@ def names_of_another_model(model, names, r, lora_alpha):
 @cases.wrong("with_peft", r"The rank is 8 where r was 3\.")
 def rank_left_out(model, names, r, lora_alpha):
     return get_peft_model(model, LoraConfig(lora_alpha=lora_alpha, target_modules=names))
+
+
+@cases.right("with_peft")
+def adapter_of_another_name(model, names, r, lora_alpha):
+    return get_peft_model(model, LoraConfig(r=r, lora_alpha=lora_alpha, target_modules=names), adapter_name="shop")
+
+
+@cases.right("with_peft")
+def names_as_a_pattern(model, names, r, lora_alpha):
+    return by_peft(model, rf".*\.({'|'.join(names)})", r, lora_alpha, init_lora_weights="gaussian")
+
+
+@cases.wrong("with_peft", r"something other than lora_alpha / r = 4 times B @ A.*use_rslora")
+def rank_stabilised(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, use_rslora=True)
+
+
+@cases.wrong("with_peft", r"task_type is 'SEQ_CLS': a language model that continues a text is 'CAUSAL_LM'")
+def another_task(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, task_type="SEQ_CLS")
+
+
+@cases.wrong("with_peft", r"2 of 4 layers of these names have no adapter, model.layers.1")
+def first_block_by_peft(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, layers_to_transform=[0])
+
+
+@cases.wrong("with_peft", r"adapters twice: call get_peft_model once")
+def nested(model, names, r, lora_alpha):
+    return by_peft(by_peft(model, names, r, lora_alpha), names, r, lora_alpha)
+
+
+@cases.wrong("with_peft", r"adapters twice")
+def two_adapters(model, names, r, lora_alpha):
+    model = by_peft(model, names, r, lora_alpha)
+    model.add_adapter("second", LoraConfig(r=r, lora_alpha=lora_alpha, target_modules=names))
+    return model
+
+
+@cases.wrong("with_peft", r"bias is 'all'")
+def biases_too(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, bias="all")
+
+
+@cases.wrong("with_peft", r"another method, DoRA")
+def dora(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, use_dora=True)
+
+
+@cases.wrong("with_peft", r"lora_dropout is 0.9")
+def most_dropped(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, lora_dropout=0.9)
+
+
+@cases.wrong("with_peft", r"itself have changed: with the usual init_lora_weights they stay")
+def start_from_the_weights(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, init_lora_weights="pissa")
+
+
+@cases.wrong("with_peft", r"The rank is 1, 3 where r was 3")
+def another_rank_for_one_name(model, names, r, lora_alpha):
+    return by_peft(model, names, r, lora_alpha, rank_pattern={names[0]: 1})

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, default_data_collator
 
 from failure_matrix import Cases
+from ftcourse.checks import tiny
 
 cases = Cases()
 
@@ -112,6 +113,20 @@ def column_misspelt(reviews, test_share, seed):
     return by_film(reviews, set(reviews["films"]))
 
 
+@cases.wrong("split_films", r"In another process the same seed would give another split.*sorted\(set")
+def order_of_a_set(reviews, test_share, seed):
+    films = list(set(reviews["film"]))
+    random.Random(seed).shuffle(films)
+    drawn = films[: round(test_share * len(films))]
+    rows = {side: [i for i, film in enumerate(reviews["film"]) if (film in drawn) == side] for side in (False, True)}
+    return reviews.select(rows[False]), reviews.select(rows[True])
+
+
+@cases.wrong("split_films", r"The column label is lost: keep the rows whole")
+def column_lost(reviews, test_share, seed):
+    return [side.remove_columns("label") for side in films_drawn_by_hand(reviews, test_share, seed)]
+
+
 # --- Tokens ----------------------------------------------------------------------------------------------------------
 
 
@@ -179,12 +194,14 @@ def words_alone(texts, tokenizer, max_length):
     return [tokenizer.tokenize(text)[:max_length] for text in texts]
 
 
-@cases.wrong("encode", r"3 texts went in and 1 rows came out")
+@cases.wrong("encode", r"4 texts went in and 1 rows came out")
 def joined(texts, tokenizer, max_length):
     return tokenizer([" ".join(texts)], truncation=True, max_length=max_length)
 
 
-@cases.wrong("encode", r"each row must hold the tokens of its own text|became 3 words where|cut too early")
+@cases.wrong(
+    "encode", r"each row must hold the tokens of its own text|became \d words where|4 texts went in and 3 rows"
+)
 def sorted_by_length(texts, tokenizer, max_length):
     return tokenizer(sorted(texts, key=len, reverse=True)[:2] + [texts[2]], truncation=True, max_length=max_length)
 
@@ -195,10 +212,24 @@ def mask_of_zeros(texts, tokenizer, max_length):
     return encoded | {"attention_mask": [[0] * len(row) for row in encoded["input_ids"]]}
 
 
+@cases.wrong("encode", r"4 texts went in and 3 rows came out")
+def alike_texts_once(texts, tokenizer, max_length):
+    return tokenizer(list(dict.fromkeys(texts)), truncation=True, max_length=max_length)
+
+
+@cases.wrong("encode", r"changed the settings of the tokenizer")
+def settings_changed(texts, tokenizer, max_length):
+    tokenizer.model_max_length = max_length
+    return tokenizer(texts, truncation=True)
+
+
 # --- Batches ---------------------------------------------------------------------------------------------------------
 
 
-def batch_of(features, width=None, padding=0, mask=0, left=False, dtype=torch.long, labels="labels"):
+PAD = tiny.tokenizer(pad_last=True).pad_token_id
+
+
+def batch_of(features, width=None, padding=PAD, mask=0, left=False, dtype=torch.long, labels="labels"):
     """Return a batch; the arguments say how it differs from a right one."""
     width = width or max(len(row["input_ids"]) for row in features)
 
@@ -259,7 +290,7 @@ def padding_attended_to(tokenizer):
     return lambda features: batch_of(features, mask=1)
 
 
-@cases.wrong("make_collator", r"fill it with the tokenizer's padding, 0")
+@cases.wrong("make_collator", r"fill it with the tokenizer's padding, 18")
 def filled_with_minus_100(tokenizer):
     return lambda features: batch_of(features, padding=-100)
 
@@ -283,7 +314,7 @@ def labels_popped(tokenizer):
     return collate
 
 
-@cases.wrong("make_collator", r"The labels 1, 0, 1 became \[0, 1, 1\]")
+@cases.wrong("make_collator", r"The labels 1, 0, 2 became \[0, 1, 2\]")
 def labels_sorted(tokenizer):
     def collate(features):
         batch = batch_of(features)
@@ -300,6 +331,36 @@ def lists_for_tensors(tokenizer):
 @cases.wrong("make_collator", r"A collator is a function")
 def a_batch_for_a_collator(tokenizer):
     return "longest"
+
+
+@cases.wrong("make_collator", r"fill it with the tokenizer's padding, 18")
+def padding_of_another_model(tokenizer):
+    return lambda features: batch_of(features, padding=0)
+
+
+@cases.wrong("make_collator", r"attention_mask must be 1 on tokens and 0 on padding")
+def mask_by_another_number(tokenizer):
+    def collate(features):
+        batch = batch_of(features)
+        return batch | {"attention_mask": (batch["input_ids"] != 0).long()}
+
+    return collate
+
+
+@cases.wrong("make_collator", r"The labels 1, 0, 2 became \[1, 0, 1\]")
+def two_classes_alone(tokenizer):
+    return lambda features: batch_of([row | {"label": int(row["label"] > 0)} for row in features])
+
+
+@cases.wrong("make_collator", r"whose longest row has 3 tokens, is 5 wide: pad to the longest row of this batch")
+def width_kept(tokenizer):
+    widths = []
+
+    def collate(features):
+        widths.append(max(len(row["input_ids"]) for row in features))
+        return batch_of(features, width=max(widths))
+
+    return collate
 
 
 # --- Metrics ---------------------------------------------------------------------------------------------------------
@@ -387,6 +448,11 @@ def balanced_accuracy(eval_pred):
     logits, labels = eval_pred
     right = logits.argmax(-1) == labels
     return scores(eval_pred) | {"accuracy": np.mean([right[labels == label].mean() for label in np.unique(labels)])}
+
+
+@cases.wrong("compute_metrics", r"accuracy, f1 is rounded, 0.\d+ for 0.\d+: keep the number as it is")
+def rounded(eval_pred):
+    return {name: round(value, 2) for name, value in scores(eval_pred).items()}
 
 
 # --- The Trainer -----------------------------------------------------------------------------------------------------
@@ -498,6 +564,78 @@ def folder_written_down(model, train_dataset, eval_dataset, collator, compute_me
     return trainer_with(model, train_dataset, eval_dataset, collator, compute_metrics, "elsewhere", **training)
 
 
+for setting, message in (
+    ({"weight_decay": 10.0}, r"weight_decay is 10: 0 to 0.1 is usual"),
+    ({"max_steps": 1}, r"max_steps=1 stops the training, whatever the epochs"),
+    ({"warmup_steps": 10000}, r"The warm-up takes 10000 of about 1125 steps"),
+    ({"max_grad_norm": 1e-6}, r"every gradient would be cut to nothing"),
+    ({"label_smoothing_factor": 0.9}, r"the labels would hardly count"),
+    ({"optim": "sgd"}, r"optim is 'sgd': with it this learning rate moves nothing"),
+    ({"gradient_accumulation_steps": 100}, r"A step has 800 rows"),
+):
+    cases.value(
+        "build_trainer",
+        "wrong",
+        message,
+        f"with_{next(iter(setting))}",
+        lambda *args, setting=setting, **training: trainer_with(*args, **setting | training),
+    )
+
+
+@cases.right("build_trainer")
+def with_a_warm_up(*args, **training):
+    return trainer_with(*args, **{"warmup_steps": 100, "weight_decay": 0.01, "num_train_epochs": 3, **training})
+
+
+@cases.wrong("build_trainer", r"weights are frozen, bert.embeddings.word_embeddings.weight for one: here the whole")
+def embeddings_frozen(model, *args, **training):
+    model.bert.embeddings.requires_grad_(False)
+    return trainer_with(model, *args, **training)
+
+
+@cases.wrong("build_trainer", r"weights are frozen|the head is as it was")
+def adapters_alone(model, *args, **training):
+    from peft import LoraConfig, get_peft_model
+
+    adapters = LoraConfig(task_type="SEQ_CLS", target_modules=["query", "value"])
+    return trainer_with(get_peft_model(model, adapters), *args, **training)
+
+
+@cases.wrong("build_trainer", r"judged on the sentences that it trains on")
+def judged_on_a_slice_of_training(model, train_dataset, eval_dataset, *args, **training):
+    return trainer_with(model, train_dataset, train_dataset.select(range(6)), *args, **training)
+
+
+@cases.wrong("build_trainer", r"trains on another data set than train_dataset, or on a part of it")
+def trained_on_half(model, train_dataset, *args, **training):
+    return trainer_with(model, train_dataset.select(range(8)), *args, **training)
+
+
+@cases.wrong("build_trainer", r"trained or changed already: return the Trainer")
+def trained_before_it_is_returned(*args, **training):
+    trainer = trainer_with(*args, **{"num_train_epochs": 1, "disable_tqdm": True, **training})
+    trainer.train()
+    return trainer
+
+
+@cases.error("build_trainer", r"evaluation_strategy.*It is called eval_strategy now")
+def old_name_of_an_argument(*args, **training):
+    return trainer_with(*args, **{"evaluation_strategy": "epoch", **training})
+
+
+@cases.error("build_trainer", r"learning_rate.*It is in \*\*training as well, which wins.*\{\*\*yours, \*\*training\}")
+def rate_given_twice(model, train_dataset, eval_dataset, collator, compute_metrics, output_dir, **training):
+    args = TrainingArguments(output_dir=output_dir, learning_rate=1e-4, **training)
+    return Trainer(
+        model,
+        args,
+        train_dataset=train_dataset,
+        eval_dataset=eval_dataset,
+        data_collator=collator,
+        compute_metrics=compute_metrics,
+    )
+
+
 # --- Predictions -----------------------------------------------------------------------------------------------------
 
 
@@ -571,7 +709,7 @@ def chance_of_the_other_class(texts, model, tokenizer):
     return [row | {"probability": 1 - row["probability"]} for row in predicted(texts, model, tokenizer)]
 
 
-@cases.wrong("predict", r"5 here; this is")
+@cases.wrong("predict", r"6 here; this is")
 def first_text_alone(texts, model, tokenizer):
     return predicted(texts[:1], model, tokenizer)
 
@@ -589,3 +727,45 @@ def long_text_not_cut(texts, model, tokenizer):
 @cases.error("predict", r"raised ValueError.*padding")
 def padding_forgotten(texts, model, tokenizer):
     return model(**tokenizer(texts, return_tensors="pt"))
+
+
+@cases.right("predict")
+def yielded_with_tensors(texts, model, tokenizer):
+    model.eval()
+    for text in texts:
+        with torch.no_grad():
+            chances = model(**tokenizer(text, truncation=True, max_length=64, return_tensors="pt")).logits[0].softmax(0)
+        yield {"label": model.config.id2label[int(chances.argmax())], "probability": chances.max()}
+
+
+@cases.right("predict")
+def as_a_frame(texts, model, tokenizer):
+    import pandas as pd
+
+    return pd.DataFrame(predicted(texts, model, tokenizer))
+
+
+@cases.wrong("predict", r"give its name, from model.config.id2label|its label is not")
+def names_written_down(texts, model, tokenizer):
+    return predicted(texts, model, tokenizer, name=lambda number: ("pan", "praise", "mixed")[number])
+
+
+@cases.wrong("predict", r"is right and its label is not: you say .*id2label has the names")
+def names_sorted(texts, model, tokenizer):
+    return predicted(texts, model, tokenizer, name=lambda number: sorted(model.config.label2id)[number])
+
+
+@cases.wrong("predict", r"6 here; this is")
+def alike_texts_once_predicted(texts, model, tokenizer):
+    return predicted(list(dict.fromkeys(texts)), model, tokenizer)
+
+
+@cases.wrong("predict", r"is rounded, 0.\d+ for 0.\d+: round where it is shown")
+def chances_rounded(texts, model, tokenizer):
+    return [row | {"probability": round(row["probability"], 1)} for row in predicted(texts, model, tokenizer)]
+
+
+@cases.wrong("predict", r"or the text is cut too short")
+def cut_after_four_tokens(texts, model, tokenizer):
+    tokenizer.model_max_length = 4
+    return predicted(texts, model, tokenizer)
