@@ -1,6 +1,7 @@
 """The engine of the exercises: outcomes, hints, who is there to read, and the file with the progress."""
 
 import json
+import signal
 import threading
 import time
 from html.parser import HTMLParser
@@ -164,11 +165,21 @@ def test_no_hint_gives_the_solution_away(name):
                 assert not any(line in hint for hint in texts["hints"]), (step, line)
 
 
-@pytest.mark.parametrize("wait", [lambda number: [None for _ in iter(int, 1)], lambda number: time.sleep(30)])
-def test_endless_loop_is_stopped(double, monkeypatch, wait):
+def loop(number):
+    while True:
+        number += 1
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+@pytest.mark.parametrize("wait", [loop, lambda number: time.sleep(30)])
+def test_endless_loop_is_stopped(double, monkeypatch, wait, handler):
     monkeypatch.setattr(engine, "LIMIT", 0.5)
-    begin = time.monotonic()
-    found = double.judge(wait)
+    begin, before = time.monotonic(), signal.signal(signal.SIGINT, handler)
+    try:
+        found = double.judge(wait)
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert found.outcome == "error" and "Your code still ran after 0.5 seconds" in found.message
     assert time.monotonic() - begin < 10 and double.judge(lambda number: 2 * number).outcome == "right"
 

@@ -63,6 +63,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
     lock, ended, late = threading.Lock(), threading.Event(), threading.Event()
+    handler = signal.getsignal(signal.SIGINT)
+    if handler == signal.SIG_IGN:  # so are processes started that run in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         with lock:
@@ -83,6 +86,8 @@ def time_limit(seconds: float) -> Iterator[None]:
             with lock:
                 ended.set()
             timer.cancel()
+            if handler == signal.SIG_IGN:
+                signal.signal(signal.SIGINT, handler)
     except KeyboardInterrupt as error:
         if not late.is_set():  # the learner's own
             raise
