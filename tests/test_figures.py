@@ -131,10 +131,9 @@ def test_losses_of_a_trainer_stand_beside_its_metric(shown):
     ((figure, alt),) = shown
     left, right = figure.axes
     assert [line.get_xydata().tolist() for line in left.lines[:2]] == [[[1, 2.0], [2, 0.5]], [[2, 1.0]]]
-    assert [list(axes.lines[-1].get_xdata()) for axes in figure.axes] == [[2, 2]] * 2 and alt.endswith(
-        "step 2 was kept."
-    )
-    assert right.lines[0].get_xydata().tolist() == [[2, 25], [3, 75]] and "(%)" in right.get_ylabel()
+    kept = [list(line.get_xdata()) for axes in figure.axes for line in axes.lines if line.get_label() == "kept"]
+    assert kept == [[2, 2]] * 2 and "the checkpoint of step 2 was kept" in alt
+    assert right.lines[-1].get_xydata().tolist() == [[2, 25], [3, 75]] and "(%)" in right.get_ylabel()
     assert "validation f1 from 25.0% to 75.0%" in alt
 
 
