@@ -97,9 +97,9 @@ def _training(settings: SimpleNamespace, way: str, value: float) -> dict[str, An
 
 def _features(settings: SimpleNamespace, dataset: DatasetDict, seed: int, way: str, value: float) -> Trained:
     """Train a logistic regression on frozen features."""
-    head = fit_head(embed(settings, list(dataset["train"]["text"])), dataset["train"]["label"], C=value)
+    head = fit_head(embed(settings, dataset["train"]["text"][:]), dataset["train"]["label"], C=value)
     counts = {"trainable": head.coef_.size + head.intercept_.size, "saved_mb": round(len(pickle.dumps(head)) / 1e6, 3)}
-    return counts, lambda rows: float(head.score(embed(settings, list(rows["text"])), rows["label"]))
+    return counts, lambda rows: float(head.score(embed(settings, rows["text"][:]), rows["label"]))
 
 
 def _classifier(settings: SimpleNamespace, dataset: DatasetDict, seed: int, way: str, value: float) -> Trained:

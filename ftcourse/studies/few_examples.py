@@ -97,14 +97,14 @@ def _run(
 
 def _balanced(rows: Dataset, count: int) -> Dataset:
     """Return the first rows, as many of each of the two classes."""
-    labels = np.array(rows["label"])
+    labels = np.array(rows["label"][:])
     return rows.select(np.sort(np.concatenate([np.flatnonzero(labels == label)[: count // 2] for label in (0, 1)])))
 
 
 def _features(settings: SimpleNamespace, rows: Dataset, strength: float) -> Callable[[Dataset], float]:
     """Train a logistic regression on frozen features."""
-    head = fit_head(embed(settings, list(rows["text"])), rows["label"], C=strength)
-    return lambda unseen: float(head.score(embed(settings, list(unseen["text"])), unseen["label"]))
+    head = fit_head(embed(settings, rows["text"][:]), rows["label"], C=strength)
+    return lambda unseen: float(head.score(embed(settings, unseen["text"][:]), unseen["label"]))
 
 
 def _encoder(
@@ -127,7 +127,7 @@ def _encoder(
     tokenizer = AutoTokenizer.from_pretrained(**source)
     body = AutoModel.from_pretrained(**source, attn_implementation=train.choose_attention(), **settings.model_config)
     head = torch.nn.Linear(body.config.hidden_size, 2)
-    texts, labels = list(rows["text"]), torch.tensor(rows["label"])
+    texts, labels = rows["text"][:], torch.tensor(rows["label"][:])
 
     def vectors(chosen: Sequence[str]) -> torch.Tensor:
         batch = tokenizer(
@@ -153,7 +153,7 @@ def _encoder(
 
     def judge(unseen: Dataset) -> float:
         unseen = by_length(unseen)
-        found = all_vectors(list(unseen["text"]))
+        found = all_vectors(unseen["text"][:])
         if way == "pairs":
             return float(fit_head(all_vectors(texts).numpy(), rows["label"]).score(found.numpy(), unseen["label"]))
         return float((head(found).argmax(-1) == torch.tensor(unseen["label"])).float().mean())

@@ -123,10 +123,10 @@ def _frozen(settings: SimpleNamespace) -> dict[str, Any]:
     for prefix, split in (("", "train"), ("validation_", "validation"), ("test_", "test")):
         rows = dataset[split]
         kept |= {
-            f"{prefix}texts": list(rows["text"]),
-            f"{prefix}labels": np.array(rows["label"]),
+            f"{prefix}texts": rows["text"][:],
+            f"{prefix}labels": np.array(rows["label"][:]),
             f"{prefix}films": rows["film"],
-            f"{prefix}features": embed(settings, list(rows["text"])),
+            f"{prefix}features": embed(settings, rows["text"][:]),
         }
     return kept
 

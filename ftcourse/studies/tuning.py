@@ -141,7 +141,7 @@ def by_length(rows: Dataset) -> Dataset:
     Args:
         rows: with text.
     """
-    texts = rows["text"]
+    texts = rows["text"][:]
     return rows.select(sorted(range(len(texts)), key=lambda row: -len(texts[row])))
 
 
