@@ -21,7 +21,7 @@ GREY = "#7F7F7F"
 METHODS = {
     "always the commoner class": GREY,
     "word counter": BLUE,
-    "TF-IDF, logistic regression": BLUE,
+    "plain word counter": BLUE,
     "frozen features": GREEN,
     "feature extraction": GREEN,
     "fine-tuned": VERMILION,
