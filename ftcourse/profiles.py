@@ -129,6 +129,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_look=40,
             num_train_epochs=1,
             unfreeze={"head first": (1,), "gradual": (2,)},
+            study=dict(image_size=32, num_train=20, num_eval=20, num_test=20),
             curve=(32,),
         ),
         "local": dict(
@@ -140,7 +141,9 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train_epochs=4,
             # How many of the ten layer groups are trainable in each epoch.
             unfreeze={"head first": (1, 10, 10, 10), "gradual": (1, 4, 7, 10)},
-            curve=(100, 300, 3000),  # training images of the learning curve, beside num_train
+            # A study is some seventy runs, so it has smaller photographs than the lesson, and fewer.
+            study=dict(image_size=64, num_train=300, num_eval=None, num_test=1000),
+            curve=(100, 300, 1000, 3000),  # training images of the learning curve
         ),
         "full": dict(
             model="resnet50",
@@ -160,6 +163,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_look=2000,
             num_train_epochs=3,
             unfreeze={"head first": (1, 6, 6), "gradual": (1, 3, 6)},
+            study={},
             curve=(100, 300, 1000, 3000),
         ),
     },

@@ -476,11 +476,11 @@ def predict(images, model, facts):
     return [{"label": facts["labels"][label], "probability": round(share, 4)} for share, label in best]
 
 # %% ../nbs/01_transfer_learning.ipynb #80c3cd40
-METHODS = ("head only", "head first", "gradual", "all at once", "own statistics", "from scratch")
+METHODS = ("head only", "head first", "gradual", "all at once", "from scratch")
 
 
 def transfer(dataset, settings, method="head first", seed=0, max_steps=None):
-    """Train a classifier of images in one of six ways; return the model and the transform for evaluation.
+    """Train a classifier of images in one of five ways; return the model and the transform for evaluation.
 
     Args:
         dataset: `datasets.DatasetDict` of `load_images`.
@@ -503,7 +503,6 @@ def transfer(dataset, settings, method="head first", seed=0, max_steps=None):
     training, evaluation = make_transforms(*pixel_scale(settings.model, settings.weights), settings.image_size)
     loader = make_loader(dataset["train"], training, settings.batch_size, True, settings.num_workers)
     rate = settings.scratch_learning_rate if scratch else settings.learning_rate
-    slowly = dict(decay=settings.decay, unfreeze=settings.unfreeze[method]) if method in settings.unfreeze else {}
-    statistics = scratch or method == "own statistics"
-    fit(model, loader, None, settings.num_train_epochs, max_steps, rate, statistics=statistics, **slowly)
+    options = dict(decay=settings.decay, unfreeze=settings.unfreeze.get(method), statistics=scratch)
+    fit(model, loader, None, settings.num_train_epochs, max_steps, rate, **options)
     return model, evaluation

@@ -96,7 +96,10 @@ def test_every_command_explains_itself_with_examples(ftcourse, command):
         (("run", "--profile", "huge"), r"Unknown profile 'huge'\. The profiles are smoke, local, full"),
         (("setup", "99"), r"Unknown lesson '99'\. The lessons are .*03_text_classification"),
         (("setup", "03", "--from", "nowhere"), r"no folder nowhere"),
-        (("study", "nope"), r"Unknown study 'nope'\. The studies are transfer, transfer_curve, openai_job"),
+        (
+            ("study", "nope"),
+            r"Unknown study 'nope'\. The studies are transfer_tried, transfer, transfer_curve, openai_job",
+        ),
         (("study", "text_classification", "--seeds", "1", "two"), r"'1 two' is not a list of seeds"),
         (("check", "9"), r"Unknown exercise '9'\. The exercises are 1_sentiment, 2_lora, 3_openai, 4_comparison"),
         (("check", "--html", "page.html"), r"A page is of one exercise"),

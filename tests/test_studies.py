@@ -1,17 +1,22 @@
 """The studies at smoke size: a record a run, and a second call that does nothing."""
 
 import functools
+from importlib import import_module
 from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from datasets import ClassLabel, Dataset, Features, Value
 from transformers import AutoTokenizer, BertConfig, BertModel
 
 from ftcourse import images, profiles, qa, records, studies, transfer
 from ftcourse.files import model_path
 from ftcourse.studies import evaluation, few_examples, quality, tuning
+from ftcourse.studies.tuning import best_setting
+
+photos = import_module("ftcourse.studies.transfer")  # the package's name for it is the study
 
 pytestmark = pytest.mark.models
 
@@ -68,7 +73,8 @@ def steps(monkeypatch):
     """Lesson 1's studies with smaller images than smoke has, read once; collects the number of steps of every run."""
     lesson = profiles.LESSONS["01_transfer_learning"]
     smaller = dict(image_size=32, num_train=32, batch_size=8, num_test=20, curve=(10, 40))
-    monkeypatch.setitem(lesson, "smoke", {**lesson["smoke"], **smaller})
+    study = dict(image_size=32, num_train=20, num_eval=20, num_test=20)
+    monkeypatch.setitem(lesson, "smoke", {**lesson["smoke"], **smaller, "study": study})
     monkeypatch.setattr(images, "read_cifar10", functools.cache(images.read_cifar10))
     taken, real = [], transfer.fit
 
@@ -81,36 +87,66 @@ def steps(monkeypatch):
     return taken
 
 
-def test_transfer_compares_all_methods_at_the_same_number_of_steps(tmp_path, steps, capsys):
+def test_transfer_tries_rates_on_validation_and_trains_with_the_best(tmp_path, steps, monkeypatch, capsys):
+    ways = ("all at once, discriminative rates", "gradual, one rate", "from scratch")
+    longer = "from scratch, ten times the steps"
+    monkeypatch.setattr(photos, "WAYS", {way: photos.WAYS[way] for way in (*ways, longer)})
+    monkeypatch.setattr(photos, "TRIED", dict.fromkeys(ways, (1e-3, 3e-3)))
+    studies.transfer_tried(seeds=(100,), profile="smoke", folder=tmp_path)
+    tried = records.load_records("transfer_tried", tmp_path)
+    assert len(tried) == 6 and all(set(record["metrics"]) == {"validation_accuracy"} for record in tried)
+    assert steps == [3] * 6
     studies.transfer(seeds=(5,), profile="smoke", folder=tmp_path)
-    found = records.load_records("transfer", tmp_path)
-    assert sorted(record["settings"]["method"] for record in found) == sorted(transfer.METHODS)
-    assert steps == [4] * len(transfer.METHODS)
-    for record in found:
-        settings, metrics = record["settings"], record["metrics"]
-        assert settings["seed"] == 5 and settings["profile"] == "smoke" and settings["max_steps"] is None
-        assert (settings["num_train"], settings["num_validation"], settings["num_test"]) == (32, 20, 20)
-        assert settings["learning_rate"] == (2e-3 if settings["method"] == "from scratch" else 1e-3)
-        assert settings.get("unfreeze") == {"head first": [1], "gradual": [2]}.get(settings["method"])
-        assert all(0 <= metrics[name] <= 1 for name in ("accuracy", "validation_accuracy"))
-        assert record["seconds"] > 0 and record["peak_memory_mb"] > 100
-    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
-    (tmp_path / "transfer" / "gradual-seed-5.json").unlink()
+    found = {record["settings"]["way"]: record["settings"] for record in records.load_records("transfer", tmp_path)}
+    assert steps[6:] == [3, 3, 3, 30] and set(found) == {*ways, longer}
+    for way, settings in found.items():
+        assert (
+            settings["value"]
+            == settings["learning_rate"]
+            == best_setting("transfer_tried", way.split(", ten")[0], tmp_path)
+        )
+        assert (settings["seed"], settings["num_train"], settings["num_validation"], settings["num_test"]) == (
+            5,
+            20,
+            20,
+            20,
+        )
+    assert found["all at once, discriminative rates"]["decay"] == 0.8 and found["gradual, one rate"]["decay"] == 1
+    assert found["gradual, one rate"]["unfreeze"] == [2] and "unfreeze" not in found["from scratch"]
+    (tmp_path / "transfer" / "gradual-one-rate-seed-5.json").unlink()
     capsys.readouterr()
     studies.transfer(seeds=(5,), profile="smoke", folder=tmp_path)
-    assert capsys.readouterr().out.count("already done") == len(written) - 1 and len(steps) == len(written) + 1
-    changed = [path.name for path, time in written.items() if path.stat().st_mtime_ns != time]
-    assert changed == ["gradual-seed-5.json"]
+    assert capsys.readouterr().out.count("already done") == 3 and len(steps) == 11
+
+
+def test_ways_differ_in_one_thing_and_are_tried_equally_often():
+    assert len({len(rates) for rates in photos.TRIED.values()}) == 1
+    crossed = {
+        (method, rates)
+        for method, rates, _ in photos.WAYS.values()
+        if method in ("all at once", "head first", "gradual")
+    }
+    assert len(crossed) == 6
 
 
 def test_transfer_curve_takes_the_same_number_of_steps_at_every_size(tmp_path, steps, capsys):
     studies.transfer_curve(seeds=(0,), profile="smoke", folder=tmp_path)
     found = records.load_records("transfer_curve", tmp_path)
-    pairs = [(record["settings"]["num_train"], record["settings"]["method"]) for record in found]
-    assert sorted(pairs) == [(10, "all at once"), (10, "from scratch"), (40, "all at once"), (40, "from scratch")]
-    assert steps == [4] * 4 and {record["settings"]["max_steps"] for record in found} == {4}
+    pairs = sorted((record["settings"]["num_train"], record["settings"]["method"]) for record in found)
+    assert pairs == [(size, method) for size in (10, 40) for method in ("all at once", "from scratch", "head only")]
+    assert steps == [4] * 4 and {record["settings"].get("max_steps", 4) for record in found} == {4}
     studies.transfer_curve(seeds=(0,), profile="smoke", folder=tmp_path)
-    assert capsys.readouterr().out.count("already done") == 4 and len(steps) == 4
+    assert capsys.readouterr().out.count("already done") == 6 and len(steps) == 4
+
+
+def test_fewer_photographs_of_a_seed_are_the_first_of_more():
+    """So the heads of the curve need the features of the most photographs only."""
+    rows = Dataset.from_dict(
+        {"label": [number % 3 for number in range(60)], "number": list(range(60))},
+        features=Features(label=ClassLabel(names=["a", "b", "c"]), number=Value("int64")),
+    )
+    fewer, more = (images.keep(rows, count, seed=4)["number"][:] for count in (12, 45))
+    assert fewer == more[:12]
 
 
 def test_questions_are_judged_with_and_without_a_threshold(tmp_path, capsys):
@@ -281,7 +317,7 @@ def test_half_of_the_pairs_share_a_class():
 WITH_RECORDS = [name for name in studies.STUDIES if (records.results_folder() / name).is_dir()]
 
 
-@pytest.mark.parametrize("study", [name for name in WITH_RECORDS if name.startswith("best_practices")])
+@pytest.mark.parametrize("study", [name for name in WITH_RECORDS if name.startswith(("best_practices", "transfer"))])
 def test_committed_records_are_those_that_the_study_would_write(study, capsys):
     """A study that is run again goes on from the records: it names its runs as it did when they were made."""
     committed = {record["run"] for record in records.load_records(study)}
