@@ -21,6 +21,13 @@ from tqdm.auto import tqdm
 from . import assets
 from .errors import CourseError
 
+SUFFIXES = (*IMG_EXTENSIONS, ".jfif", ".jpe", ".gif")  # torchvision's, and those that browsers and old programs write
+SPLIT_FOLDERS = {  # what people call the folders of splits, in any case of letters
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+
 
 def read_cifar10() -> Dataset:
     """Return the 10,000 test images of CIFAR-10 as a Dataset with the columns image and label."""
@@ -58,20 +65,42 @@ def open_image(image: PIL.Image.Image | str | PathLike[str] | IO[bytes]) -> PIL.
 def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     """Return an image upright and as RGB, transparent parts white.
 
+    Grey values of 16 and of 32 bits are scaled to 8. Numbers with a point may be shares, between 0 and 1, or between 0
+    and 255 or 65,535.
+
     Args:
         image: a PIL image of any mode, turned as its EXIF tags say.
+
+    Raises:
+        CourseError: if its numbers are on no scale that is known.
     """
     image = PIL.ImageOps.exif_transpose(image)  # as datasets does when it reads a file
-    if image.mode.startswith("I;16"):  # 16 bits: scaled, where PIL would cut off all above 255
-        image = PIL.Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # PIL would cut off all above 255
+        image = PIL.Image.fromarray(_to_bytes(image))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
+def _to_bytes(image: PIL.Image.Image) -> np.ndarray:
+    """Return the grey values of an image of more than 8 bits as 8 bits."""
+    values = np.asarray(image)
+    low, high = (float(end) for end in (values.min(), values.max()))
+    whole = image.mode != "F"
+    tops = (65535.0, 2.0**31 - 1) if whole else (1.0, 255.0, 65535.0)  # some programs give 16 bits as the mode I
+    top = next((top for top in tops if high <= top), None)
+    if not low >= 0 or top is None:  # also where one of them is no number
+        name = getattr(image, "filename", "") or "given"
+        raise CourseError(
+            f"The image {name} has numbers from {low:g} to {high:g}, which are on no scale that is known: save it with "
+            "8 or 16 bits, or as shares between 0 and 1."
+        )
+    return np.round(values.astype(np.float64) * (255 / top)).astype(np.uint8)
+
+
 def list_images(folder: Path) -> list[Path]:
-    """Return the image files of a class, those in folders within it too.
+    """Return the image files of a class, those in folders within it too, but for what is hidden.
 
     Args:
         folder: of one class.
@@ -79,11 +108,56 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         CourseError: if there are none, saying which kinds of file are read.
     """
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMG_EXTENSIONS)
+    found = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES]
+    files = sorted(file for file in found if not any(map(_is_hidden, file.relative_to(folder).parts)))
     if not files:
-        kinds = ", ".join(IMG_EXTENSIONS)
+        kinds = ", ".join(SUFFIXES)
         raise CourseError(f"The class {folder.name} in {folder.parent} has no images ({kinds}): add some or remove it.")
     return files
+
+
+def _is_hidden(name: str) -> bool:
+    """Say whether a file or a folder is none of the person's: .ipynb_checkpoints, ._photo.jpg, __MACOSX."""
+    return name.startswith((".", "__"))
+
+
+def _folders(folder: str | PathLike[str]) -> list[Path]:
+    """Return the folders within one, sorted by name, but for what is hidden."""
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise CourseError(f"There is no folder {folder}: give the folder that has one folder of images for each class.")
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path.name))
+
+
+def list_splits(folder: str | PathLike[str]) -> dict[str, Path]:
+    """Return {split: its folder} of a folder with a folder a split, such as train, val and test; {} if it has none.
+
+    Args:
+        folder: whose folders are splits with the classes in them, or the classes themselves; ``~`` is your home folder.
+
+    Raises:
+        CourseError: if there is no such folder, two folders are called after one split, there is no training split, or
+            other folders stand beside the splits.
+    """
+    inside = _folders(folder)
+    splits: dict[str, list[Path]] = {}
+    for path in inside:
+        called = [split for split, names in SPLIT_FOLDERS.items() if path.name.lower() in names]
+        if called and _folders(path):  # a class may be called train: it has images in it, not folders
+            splits.setdefault(called[0], []).append(path)
+    if not splits:
+        return {}
+    names = ", ".join(path.name for path in inside)
+    if (
+        "train" not in splits
+        or sum(map(len, splits.values())) < len(inside)
+        or len(splits) < sum(map(len, splits.values()))
+    ):
+        raise CourseError(
+            f"{folder} has the folders {names}, some of them splits: give a folder with train, val and test and "
+            "nothing beside them (val and test may be lacking), or one with a folder for each class."
+        )
+    return {split: paths[0] for split, paths in splits.items()}
 
 
 def list_classes(folder: str | PathLike[str]) -> dict[str, list[Path]]:
@@ -96,13 +170,12 @@ def list_classes(folder: str | PathLike[str]) -> dict[str, list[Path]]:
         CourseError: if there is no such folder, it has fewer than two classes, one of them is empty, or its folders are
             splits (train, test) instead of classes.
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise CourseError(f"There is no folder {folder}: give the folder that has one folder of images for each class.")
-    inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if {"train", "test"} <= {path.name.lower() for path in inside}:
+    splits = list_splits(folder)
+    folder, inside = Path(folder).expanduser(), _folders(folder)
+    if splits:
         raise CourseError(
-            f"{folder} has splits in it, not classes: give {folder / 'train'}, which the course splits itself."
+            f"{folder} has splits in it, not classes: give it to load_images, which reads them, or give "
+            f"{splits['train']}."
         )
     if len(inside) < 2:
         found = f"only one class, {inside[0].name}" if inside else "no folders in it"
@@ -123,7 +196,7 @@ def read_image_folder(folder: str | PathLike[str]) -> Dataset:
     """
     classes = list_classes(folder)
     rows = [(file, name) for name, files in classes.items() for file in files]
-    modes = [open_image(file).mode for file, _ in tqdm(rows, desc="Checking images", leave=False)]
+    modes = [_check(file) for file, _ in tqdm(rows, desc="Checking images", leave=False)]
     odd = [(file, mode) for (file, _), mode in zip(rows, modes, strict=True) if mode != "RGB"]
     if odd:
         file, mode = odd[0]
@@ -134,6 +207,34 @@ def read_image_folder(folder: str | PathLike[str]) -> Dataset:
         )
     columns = {"image": [str(file) for file, _ in rows], "label": [name for _, name in rows]}
     return Dataset.from_dict(columns, features=Features(image=Image(), label=ClassLabel(names=list(classes))))
+
+
+def _check(file: Path) -> str:
+    """Open an image, convert it as it will be, and return its mode."""
+    image = open_image(file)
+    to_rgb(image)
+    return image.mode
+
+
+def read_split_folders(folder: str | PathLike[str]) -> DatasetDict:
+    """Return the images of a folder that has a folder a split, as a DatasetDict with the splits that are there.
+
+    Args:
+        folder: with a folder of classes for each split, as `list_splits` knows them.
+
+    Raises:
+        CourseError: as `read_image_folder` does, or if the splits have other classes.
+    """
+    splits = {split: read_image_folder(path) for split, path in list_splits(folder).items()}
+    classes = {split: rows.features["label"].names for split, rows in splits.items()}
+    for split, names in classes.items():
+        if names != classes["train"]:
+            odd = sorted(set(names) ^ set(classes["train"]))
+            raise CourseError(
+                f"The classes of {split} and train in {folder} are not the same, see {', '.join(odd)}: give both the "
+                "same folders."
+            )
+    return DatasetDict(splits)
 
 
 def draw(dataset: Dataset, count: int, seed: int = 0) -> tuple[Dataset, Dataset]:
@@ -225,6 +326,14 @@ def load_from_hub(name: str, revision: str | None = None) -> DatasetDict:
     return dataset.select_columns(list(found)).rename_columns({old: new for old, new in found.items() if old != new})
 
 
+def _complete(given: DatasetDict, name: str) -> DatasetDict:
+    """Cut from training the splits that are not there."""
+    sizes = {f"{split}_size": 0.0 for split in ("validation", "test") if split in given}
+    return DatasetDict(
+        {**split_by_class(given["train"], **sizes, name=name), **{k: v for k, v in given.items() if k != "train"}}
+    )
+
+
 def load_images(
     data: str | PathLike[str] = "cifar10",
     revision: str | None = None,
@@ -236,8 +345,9 @@ def load_images(
     """Load images with the splits train, validation and test and the columns image and label.
 
     Args:
-        data: ``"cifar10"``, a folder with one folder a class, or a data set on the hub (``"owner/name"``), whose test
-            split is used if it has one.
+        data: ``"cifar10"``; a folder with one folder a class, or with train, val and test and the classes in them; or a
+            data set on the hub (``"owner/name"``). A test split that is there is used, and so is a folder val; what
+            isn't there is cut from training.
         revision: a commit to pin a data set on the hub to.
         num_train: how many training images to keep, None for all.
         num_eval: how many for validation, None for all.
@@ -251,8 +361,9 @@ def load_images(
         splits = split_by_class(read_cifar10(), name="cifar10")
     elif isinstance(data, str) and re.fullmatch(r"\w[\w.-]*/[\w.-]+", data) and not Path(data).is_dir():
         hub = load_from_hub(data, revision)
-        splits = split_by_class(hub["train"], test_size=0.0 if "test" in hub else 0.2, name=data)
-        splits["test"] = hub.get("test", splits["test"])
+        splits = _complete(DatasetDict({split: hub[split] for split in SPLIT_FOLDERS if split in hub}), data)
+    elif list_splits(data):
+        splits = _complete(read_split_folders(data), str(data))
     else:
         splits = split_by_class(read_image_folder(data), name=str(data))
     counts = {"train": num_train, "validation": num_eval, "test": num_test}

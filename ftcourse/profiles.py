@@ -77,6 +77,8 @@ _PHOTOS = dict(
     data="cifar10",
     data_revision=None,
     image_size=96,
+    head="classifier",  # what the network calls its last layer
+    last_children=4,  # conv_head, bn2, global_pool and classifier, which the recipe at the beginning unfreezes
     hidden=None,
     batch_size=32,
     num_workers=0,  # a thousand small images are ready before a second process has started
@@ -126,8 +128,10 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train=64,
             num_eval=20,
             num_test=60,
-            num_look=40,
+            first=dict(num_train=40, num_eval=20, num_test=40),
+            first_epochs=(1, 1),
             num_train_epochs=1,
+            own_epochs=1,
             unfreeze={"head first": (1,), "gradual": (2,)},
             study=dict(image_size=32, num_train=20, num_eval=20, num_test=20),
             curve=(32,),
@@ -137,8 +141,10 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train=1000,
             num_eval=250,
             num_test=None,
-            num_look=200,
+            first=dict(num_train=320, num_eval=100, num_test=400),  # of the recipe at the beginning
+            first_epochs=(4, 2),  # of its head alone, and with the last layers
             num_train_epochs=4,
+            own_epochs=8,
             # How many of the ten layer groups are trainable in each epoch.
             unfreeze={"head first": (1, 10, 10, 10), "gradual": (1, 4, 7, 10)},
             # A study is some seventy runs, so it has smaller photographs than the lesson, and fewer.
@@ -151,6 +157,8 @@ LESSONS: dict[str, dict[str, Any]] = {
             data="uoft-cs/cifar10",
             data_revision="0b2714987fa478483af9968de7c934580d0bb9a2",
             image_size=224,
+            head="fc",
+            last_children=3,
             hidden=256,
             batch_size=64,
             num_workers=4,
@@ -160,8 +168,10 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train=45_000,
             num_eval=None,
             num_test=None,
-            num_look=2000,
+            first=dict(num_train=2000, num_eval=500, num_test=2000),
+            first_epochs=(3, 2),
             num_train_epochs=3,
+            own_epochs=8,
             unfreeze={"head first": (1, 6, 6), "gradual": (1, 3, 6)},
             study={},
             curve=(100, 300, 1000, 3000),

@@ -137,17 +137,20 @@ def layer_groups(model: nn.Module) -> list[tuple[str, list[nn.Parameter]]]:
         List of (name, list of parameters). What has no weight matrix of its own is part of its neighbour.
     """
     head = find_head(model)[0]
+    named = [(group_name(name, head), name, parameter) for name, parameter in model.named_parameters()]
     groups: list[tuple[str, list[nn.Parameter]]] = []
     waiting: list[nn.Parameter] = []
-    for name, pairs in groupby(model.named_parameters(), key=lambda pair: group_name(pair[0], head)):
+    body = [member for member in named if member[0] != head]
+    for group, pairs in groupby(body, key=lambda member: member[0]):
         members = list(pairs)
-        parameters = [parameter for _, parameter in members]
-        if any(part.endswith("weight") and parameter.ndim > 1 for part, parameter in members):
-            groups.append((name, waiting + parameters))
+        parameters = [parameter for *_, parameter in members]
+        if any(name.endswith("weight") and parameter.ndim > 1 for _, name, parameter in members):
+            groups.append((group, waiting + parameters))
             waiting = []
         else:
             (groups[-1][1] if groups else waiting).extend(parameters)
-    return groups
+    last = [parameter for group, _, parameter in named if group == head]  # also where it was defined first
+    return [*groups, (head, waiting + last)]
 
 
 def check_argument(name: str, value: object, kind: type, is_right: Callable[[Any], bool], what: str) -> None:

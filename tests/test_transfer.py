@@ -19,7 +19,16 @@ from torch import nn
 from ftcourse import assets, profiles, train
 from ftcourse import transfer as t
 from ftcourse.errors import CourseError
-from ftcourse.images import keep, load_images, open_image, read_cifar10, read_image_folder, split_by_class, to_rgb
+from ftcourse.images import (
+    SPLIT_FOLDERS,
+    keep,
+    load_images,
+    open_image,
+    read_cifar10,
+    read_image_folder,
+    split_by_class,
+    to_rgb,
+)
 from ftcourse.surgery import count_parameters, read_classifier
 
 pytestmark = pytest.mark.models
@@ -304,12 +313,79 @@ def test_folder_of_the_home_folder(tmp_path, monkeypatch):
     assert sum(map(len, load_images("~/mine").values())) == 6
 
 
-def test_folders_of_sides_are_not_classes(tmp_path):
-    for side in ("train", "test"):
-        write_folder(tmp_path / side, cat=3, dog=3)
-    with pytest.raises(CourseError, match=r"has splits in it, not classes: give .*train, which the course splits"):
-        load_images(tmp_path)
-    assert len(read_image_folder(tmp_path / "train")) == 6
+@pytest.mark.parametrize("names", [("train", "val"), ("Training", "Test"), ("train", "valid", "test"), ("train",)])
+def test_folders_of_splits_are_read_as_splits(tmp_path, names):
+    for name in names:
+        write_folder(tmp_path / name, cat=4, dog=5)
+        (tmp_path / name / ".ipynb_checkpoints").mkdir()
+    splits = load_images(tmp_path)
+    assert set(splits) == {"train", "validation", "test"}
+    assert all(
+        rows.features["label"].names == ["cat", "dog"] and set(rows["label"]) == {0, 1} for rows in splits.values()
+    )
+    whole = [split for split, called in SPLIT_FOLDERS.items() if set(called) & {name.lower() for name in names[1:]}]
+    assert [len(splits[split]) for split in whole] == [9] * len(whole)
+    assert sum(map(len, splits.values())) == 9 * len(names)
+    with pytest.raises(CourseError, match=r"has splits in it, not classes: give it to load_images"):
+        read_image_folder(tmp_path)
+
+
+def test_splits_that_cannot_be_read_are_named(tmp_path):
+    write_folder(tmp_path / "mixed" / "train", cat=3, dog=3)
+    write_folder(tmp_path / "mixed", emu=3)
+    write_folder(tmp_path / "double" / "val", cat=3, dog=3)
+    write_folder(tmp_path / "double" / "valid", cat=3, dog=3)
+    for folder in ("mixed", "double"):
+        with pytest.raises(
+            CourseError, match="some of them splits: give a folder with train, val and test and nothing"
+        ):
+            load_images(tmp_path / folder)
+    write_folder(tmp_path / "other" / "train", cat=3, dog=3)
+    write_folder(tmp_path / "other" / "val", cat=3, dogs=3)
+    with pytest.raises(CourseError, match="The classes of validation and train in .* not the same, see dog, dogs"):
+        load_images(tmp_path / "other")
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    assert load_images(write_folder(tmp_path, train=4, test=4))["train"].features["label"].names == ["test", "train"]
+
+
+def test_what_notebooks_and_systems_leave_behind_is_no_image(tmp_path):
+    folder = write_folder(tmp_path, cat=4, dog=4)
+    for where in ("cat/.ipynb_checkpoints", "__MACOSX", ".ipynb_checkpoints"):
+        (folder / where).mkdir()
+        picture().save(folder / where / "000-checkpoint.png")
+    (folder / "dog" / "._000.png").write_bytes(b"of a Mac")
+    picture(7).convert("RGB").save(folder / "dog" / "saved.jfif", "JPEG")
+    data = read_image_folder(folder)
+    assert Counter(data["label"]) == {0: 4, 1: 5}
+
+
+def numbers(pixels):
+    return PIL.Image.fromarray(np.array(pixels))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.float32([[0, 0.5, 1]]), [0, 128, 255]),
+        (np.float32([[0, 100, 255]]), [0, 100, 255]),
+        (np.int32([[0, 25700, 65535]]), [0, 100, 255]),
+        (np.int32([[0, 2**30, 2**31 - 1]]), [0, 128, 255]),
+        (np.uint16([[0, 25700, 65535]]), [0, 100, 255]),
+    ],
+)
+def test_grey_values_of_more_than_eight_bits_are_scaled(pixels, expected):
+    image = to_rgb(numbers(pixels))
+    assert [image.getpixel((x, 0)) for x in range(3)] == [(value,) * 3 for value in expected]
+
+
+@pytest.mark.parametrize("pixels", [[[-1.0, 1.0]], [[0.0, np.nan]], [[0.0, 1e6]]])
+def test_numbers_on_no_scale_are_named_with_their_file(tmp_path, pixels):
+    folder = write_folder(tmp_path, cat=3, dog=3)
+    numbers(np.float32(pixels)).save(folder / "dog" / "odd.tif")
+    with pytest.raises(CourseError, match=r"odd.tif has numbers from .* on no scale that is known: save it with"):
+        load_images(folder)
 
 
 def turned():
@@ -801,7 +877,7 @@ def test_head_only_leaves_every_tensor_of_the_body(tiny, cnn):
     assert "classifier.0.weight" in moved(untrained.state_dict(), model.state_dict())
 
 
-@pytest.mark.parametrize("method", ["head first", "gradual", "all at once", "own statistics", "from scratch"])
+@pytest.mark.parametrize("method", ["head first", "gradual", "all at once", "from scratch"])
 def test_every_method_trains(tiny, cnn, schedules, monkeypatch, method):
     if method == "from scratch":
         monkeypatch.setattr(assets, "fetch", lambda name: pytest.fail(f"{name} was fetched"))
@@ -809,9 +885,9 @@ def test_every_method_trains(tiny, cnn, schedules, monkeypatch, method):
     settings = recipe(unfreeze=unfreeze, learning_rate=1e-3, scratch_learning_rate=5e-3, decay=0.5)
     model, transform = t.transfer(tiny, settings, method, seed=1, max_steps=2)
     assert schedules[0].total == 2 and schedules[0].rates["classifier"] == (5e-3 if method == "from scratch" else 1e-3)
-    assert schedules[0].rates["conv_head"] == {"from scratch": 5e-3}.get(method, 5e-4 if method in unfreeze else 1e-3)
+    assert schedules[0].rates["conv_head"] == (5e-3 if method == "from scratch" else 5e-4)
     opened = {"head first": (), "gradual": ("conv_head.", "bn2.")}.get(method, "")
-    may_move = set if method in ("own statistics", "from scratch") else parameters_of
+    may_move = set if method == "from scratch" else parameters_of
     expected = may_move(name for name in body(cnn.state_dict()) if name.startswith(opened))
     assert moved(body(cnn.state_dict()), body(model.state_dict())) == expected
     distance = (model.conv_stem.weight - cnn.conv_stem.weight).norm() / cnn.conv_stem.weight.norm()

@@ -350,6 +350,27 @@ def test_unfreeze_groups_counts_from_the_head():
     assert len(trainable(model)) == len(list(model.parameters()))
 
 
+class HeadFirst(nn.Module):
+    """A network that defines its head before its body, and a norm after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+        self.stem = nn.Conv2d(3, 4, 3)
+        self.body = nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+        self.norm = nn.BatchNorm2d(4)
+
+
+def test_the_head_is_the_last_group_wherever_it_is_defined():
+    model = HeadFirst()
+    groups = layer_groups(model)
+    assert [name for name, _ in groups] == ["stem", "body.0", "body.2", "fc"]
+    assert sum(len(parameters) for _, parameters in groups) == len(list(model.parameters()))
+    assert t.unfreeze_groups(model, 1) == ["fc"] and trainable(model) == {"fc.weight", "fc.bias"}
+    t.unfreeze_groups(model, 2)
+    assert "norm.weight" in trainable(model), "what follows the last block opens with it"
+
+
 def test_rates_fall_from_the_head_to_the_input():
     model = build("resnet18")
     groups = t.discriminative_groups(model, 0.01)

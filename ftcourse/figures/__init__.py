@@ -13,7 +13,7 @@ from .qa import show_span_chances, show_thresholds, show_windows
 from .scores import confusion_figure, show_confusion, show_groups, show_learning_curve, show_runs, show_scores
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
 from .text import chat_html, entities_html, show_chat, show_entities, show_labels, show_words
-from .transfer import show_images
+from .transfer import show_images, show_unfreezing
 from .tuning import show_range_test, show_rates, show_schedules, show_settings, show_sweep, show_trials
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "show_sweep",
     "show_thresholds",
     "show_trials",
+    "show_unfreezing",
     "show_weights",
     "show_windows",
     "show_words",
