@@ -6,10 +6,11 @@ __all__ = ['METHODS', 'make_transforms', 'collate', 'make_loader', 'freeze', 're
            'predict_logits', 'accuracy', 'train_epoch', 'make_optimizer', 'fit', 'evaluate', 'load_classifier',
            'predict', 'transfer']
 
-# %% ../nbs/01_transfer_learning.ipynb #0604daae
+# %% ../nbs/01_transfer_learning.ipynb #a009cca9
 from functools import partial
 from itertools import islice
 from math import ceil
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from .images import draw, list_images, load_from_hub, open_image, read_image_fol
 from .networks import autocast, load_cnn, pixel_scale, save_classifier  # noqa: F401
 from .surgery import HEAD_NAMES, check_argument, is_output_layer  # noqa: F401
 
-# %% ../nbs/01_transfer_learning.ipynb #19afe9f0
+# %% ../nbs/01_transfer_learning.ipynb #c22ea490
 from .images import keep, list_classes, load_images, read_cifar10, split_by_class  # noqa: F401
 
 # %% ../nbs/01_transfer_learning.ipynb #71ee45a3
@@ -72,7 +73,7 @@ def make_loader(dataset, transform, batch_size=32, shuffle=False, num_workers=0)
     together = partial(collate, transform=transform)
     return DataLoader(dataset, batch_size, shuffle=shuffle, collate_fn=together, num_workers=num_workers)
 
-# %% ../nbs/01_transfer_learning.ipynb #0c589a57
+# %% ../nbs/01_transfer_learning.ipynb #57eb5f7e
 from .surgery import count_parameters, find_weights  # noqa: F401
 
 # %% ../nbs/01_transfer_learning.ipynb #7688b6ef
@@ -334,7 +335,7 @@ def fit(model, loader, eval_loader=None, num_train_epochs=5, max_steps=None, lea
         CourseError: if max_steps is no such number, or the unfreezing schedule has not one for each epoch.
     """
     total = num_train_epochs * len(loader) if max_steps is None else max_steps
-    check_argument("max_steps", total, int, lambda steps: steps >= 1, "a whole number of 1 or more")
+    check_argument("max_steps", total, Integral, lambda steps: steps >= 1, "a whole number of 1 or more")
     if unfreeze is not None:
         check_schedule(unfreeze, num_train_epochs)
         model.requires_grad_(True)  # the optimiser must know all that will be unfrozen

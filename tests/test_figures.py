@@ -60,6 +60,14 @@ def test_one_image_and_fewer_images_than_columns(shown):
     assert len(shown[0][0].axes) == 8 and shown[0][0].axes[0].images
 
 
+def test_unfreezing_counts_from_the_head(shown):
+    figures.show_unfreezing({"all at once": [3, 3], "head first": [1, 3]}, ["stem", "body", "head"])
+    (figure, alt), *_ = shown
+    assert "counted from the head" in alt and "head first 1, 3" in alt
+    second = figure.axes[1].collections[0].get_array().reshape(3, 2)
+    assert second[:, 0].tolist() == [0, 0, 1] and second[:, 1].tolist() == [1, 1, 1]
+
+
 def test_confusion_says_the_best_the_worst_and_the_commonest_mistake(shown):
     matrix = np.array([[8, 2, 0], [5, 4, 1], [0, 0, 10]])
     figures.show_confusion(matrix, ["cat", "dog", "frog"])

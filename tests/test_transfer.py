@@ -29,6 +29,7 @@ from ftcourse.images import (
     split_by_class,
     to_rgb,
 )
+from ftcourse.signs import SIGNS, write_signs
 from ftcourse.surgery import count_parameters, read_classifier
 
 pytestmark = pytest.mark.models
@@ -780,8 +781,21 @@ def test_max_steps_is_exact(two_kinds, schedules, max_steps):
     model.register_forward_hook(lambda module, *_: calls.append(module.training))
     history = t.fit(model, loader(two_kinds), num_train_epochs=2, max_steps=max_steps)
     assert [row["step"] for row in history] == list(range(1, max_steps + 1)) and len(calls) == max_steps
-    assert schedules[0].total == max_steps == len(schedules[0].used)
-    assert schedules[0].used[-1] < 1e-8  # the schedule ends where training ends
+    assert schedules[0].total == max(max_steps, 2) and len(schedules[0].used) == max_steps
+    assert max_steps == 1 or schedules[0].used[-1] < 1e-8  # the schedule ends where training ends
+
+
+def test_a_single_step_moves_the_weights(two_kinds):
+    model = small()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    assert len(t.fit(model, loader(two_kinds), max_steps=1, learning_rate=0.1)) == 1
+    assert (model.fc.weight - before["fc.weight"]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("max_steps", [0, -1, 2.5])
+def test_steps_that_are_no_number_of_steps(two_kinds, max_steps):
+    with pytest.raises(CourseError, match=f"max_steps is {max_steps}, and must be a whole number of 1 or more"):
+        t.fit(small(), loader(two_kinds), max_steps=max_steps)
 
 
 def test_max_steps_goes_beyond_the_unfreezing_schedule(two_kinds):
@@ -959,6 +973,22 @@ def test_predict_nothing_and_what_is_not_there(tmp_path, classifier):
         t.predict([tmp_path / "nothing-here.png"], *classifier)
     with pytest.raises(CourseError, match="can't be read"):
         t.predict([io.BytesIO(b"no image")], *classifier)
+
+
+def test_one_image_is_no_list(tmp_path, classifier):
+    path = tmp_path / "one.png"
+    picture().save(path)
+    for one in (str(path), path, picture()):
+        with pytest.raises(CourseError, match="The images are one .*, not a list: put it into a list"):
+            t.predict(one, *classifier)
+
+
+def test_signs_are_the_same_for_the_same_seed_and_can_be_learnt_from(tmp_path):
+    first, again, other = (write_signs(tmp_path / name, 4, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    assert (
+        contents(read_image_folder(first)) == contents(read_image_folder(again)) != contents(read_image_folder(other))
+    )
+    assert read_image_folder(first).features["label"].names == list(SIGNS)
 
 
 def test_predict_keeps_few_files_open(tmp_path, monkeypatch, classifier):

@@ -29,6 +29,12 @@ METHODS = {
     "head on the first token": VERMILION,
     "head on the mean": SKY,
     "pairs": BLACK,
+    "a guess": GREY,
+    "pixels alone": BLUE,
+    "head only": GREEN,
+    "all at once": VERMILION,
+    "then the last layers": VERMILION,
+    "from scratch": BLACK,
     "LoRA": PURPLE,
     "QLoRA": ORANGE,
 }
