@@ -74,16 +74,17 @@ def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
     Raises:
         CourseError: if its numbers are on no scale that is known.
     """
+    name = getattr(image, "filename", "") or "given"  # the turned image no longer has it
     image = PIL.ImageOps.exif_transpose(image)  # as datasets does when it reads a file
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # PIL would cut off all above 255
-        image = PIL.Image.fromarray(_to_bytes(image))
+        image = PIL.Image.fromarray(_to_bytes(image, name))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
-def _to_bytes(image: PIL.Image.Image) -> np.ndarray:
+def _to_bytes(image: PIL.Image.Image, name: str) -> np.ndarray:
     """Return the grey values of an image of more than 8 bits as 8 bits."""
     values = np.asarray(image)
     low, high = (float(end) for end in (values.min(), values.max()))
@@ -91,7 +92,6 @@ def _to_bytes(image: PIL.Image.Image) -> np.ndarray:
     tops = (65535.0, 2.0**31 - 1) if whole else (1.0, 255.0, 65535.0)  # some programs give 16 bits as the mode I
     top = next((top for top in tops if high <= top), None)
     if not low >= 0 or top is None:  # also where one of them is no number
-        name = getattr(image, "filename", "") or "given"
         raise CourseError(
             f"The image {name} has numbers from {low:g} to {high:g}, which are on no scale that is known: save it with "
             "8 or 16 bits, or as shares between 0 and 1."

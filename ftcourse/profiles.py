@@ -124,7 +124,7 @@ LESSONS: dict[str, dict[str, Any]] = {
         "minutes": 5,  # at local, on two cores
         "assets": ("efficientnet-lite0", "bigbench-tasks"),
         "smoke": dict(
-            _PHOTOS,
+            {**_PHOTOS, "image_size": 64},
             num_train=64,
             num_eval=20,
             num_test=60,
