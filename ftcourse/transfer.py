@@ -6,7 +6,7 @@ __all__ = ['METHODS', 'make_transforms', 'collate', 'make_loader', 'freeze', 're
            'predict_logits', 'accuracy', 'train_epoch', 'make_optimizer', 'fit', 'evaluate', 'load_classifier',
            'predict', 'transfer']
 
-# %% ../nbs/01_transfer_learning.ipynb #ee2a9677
+# %% ../nbs/01_transfer_learning.ipynb #0b991f5c
 from functools import partial
 from itertools import islice
 from math import ceil
@@ -25,7 +25,7 @@ from .images import draw, list_images, load_from_hub, open_image, read_image_fol
 from .networks import autocast, load_cnn, pixel_scale, save_classifier  # noqa: F401
 from .surgery import HEAD_NAMES, check_argument, is_output_layer  # noqa: F401
 
-# %% ../nbs/01_transfer_learning.ipynb #e5fc9bd8
+# %% ../nbs/01_transfer_learning.ipynb #05631e28
 from .images import keep, list_classes, load_images, read_cifar10, split_by_class  # noqa: F401
 
 # %% ../nbs/01_transfer_learning.ipynb #71ee45a3
@@ -73,7 +73,7 @@ def make_loader(dataset, transform, batch_size=32, shuffle=False, num_workers=0)
     together = partial(collate, transform=transform)
     return DataLoader(dataset, batch_size, shuffle=shuffle, collate_fn=together, num_workers=num_workers)
 
-# %% ../nbs/01_transfer_learning.ipynb #a4cbb159
+# %% ../nbs/01_transfer_learning.ipynb #50c12b12
 from .surgery import count_parameters, find_weights  # noqa: F401
 
 # %% ../nbs/01_transfer_learning.ipynb #7688b6ef
