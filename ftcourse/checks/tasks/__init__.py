@@ -20,6 +20,7 @@ from ..engine import Exercise
 TAG = "your-turn"
 LESSONS = {
     "03_text_classification": "classification",
+    "06_question_answering": "qa",
     "07_data_quality": "quality",
     "08_hyperparameters": "tuning",
     "09_evaluation": "evaluation",
