@@ -54,7 +54,7 @@ _CHATS = dict(
     batch_size=4,
     learning_rate_multiplier=1.0,
     max_length=MAX_LENGTH,  # tokens after which the service of this course cuts an example
-    first=dict(num_dialogues=None, num_asked=None, n_epochs=2),  # the whole thing first: a job of a minute
+    first=dict(num_dialogues=None, num_asked=4, n_epochs=2),  # the whole thing first: a job of a minute
     study_epochs=5,  # of the study `openai_job`
     # Of the held-out dialogues the lesson asks the first `num_asked`, to save time, and the study `num_test`.
 )
@@ -176,7 +176,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_eval=2,
             num_test=2,
             num_asked=2,
-            n_epochs=2,
+            n_epochs=1,
             max_tokens=8,
         ),
         # Of three epochs the service keeps every checkpoint.
