@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ftcourse.tools.runner import skip_slow_grammar
+
 pytest_plugins = ["tiny_llama"]  # a fixture
 
 OFFLINE = Path(__file__).parent / "offline"
@@ -20,6 +22,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    skip_slow_grammar()  # before a test module imports nbformat
     config.addinivalue_line("markers", "reaches_out: the test tries on purpose to reach another machine")
     config.addinivalue_line("markers", "xdist_group(name): what runs in one process; unknown where xdist is off")
     config.addinivalue_line("markers", "models: the test needs the lessons' models and data, or trains")
