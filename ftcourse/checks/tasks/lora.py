@@ -77,7 +77,7 @@ def label_answers(answer: Any) -> str:
             require(
                 label == wanted,
                 f"{said}: place {place} is in an answer and has the label {label:g}, not its token {wanted}. Every "
-                "answer is learned, from its first token to the mark at its end; its place is before the second number.",
+                "answer is learned, from its first token to the mark at its end, just before the second number.",
             )
     return "Every answer is learned whole, and nothing else."
 
