@@ -438,7 +438,9 @@ def test_progress_bars_are_not_committed(tmp_path, sound):
 
 
 def test_tasks_are_committed_open_and_without_outputs(tmp_path, sound):
-    task = new_code_cell("def double(x):\n    return ...", metadata={"tags": [tasks.TAG]})
+    task = new_code_cell(
+        "def double(x):\n    return ...", metadata={"tags": [tasks.TAG]}, outputs=sound.cells[3].outputs
+    )
     sound.cells.append(task)
     path, executed = write_copies(tmp_path, sound)
     run = nbformat.read(executed, as_version=4)
