@@ -101,7 +101,7 @@ def with_scipy(low, high, rng):
     return loguniform(low, high).rvs(random_state=rng)
 
 
-@cases.wrong("draw_rate", r"only 1% of the draws lie below 0.001.*Draw the logarithm evenly, not the rate")
+@cases.wrong("draw_rate", r"only \d% of the draws lie below 0.001.*Draw the logarithm evenly, not the rate")
 def drawn_evenly(low, high, rng):
     return rng.uniform(low, high)
 
