@@ -13,7 +13,16 @@ tasks = new_tasks("06_question_answering")
 @tasks.step("Your turn, cut windows")
 def cut_windows(answer: Any) -> str:
     """Judge an answer to: Your turn, cut windows."""
-    for length, size, stride in ((10, 4, 1), (12, 6, 2), (11, 5, 3), (9, 10, 4), (10, 10, 4), (11, 10, 4), (7, 3, 0)):
+    for length, size, stride in (
+        (10, 4, 1),
+        (12, 6, 2),
+        (11, 5, 3),
+        (9, 10, 4),
+        (10, 10, 4),
+        (11, 10, 4),
+        (7, 3, 0),
+        (3, 10, 4),
+    ):
         found = _windows(run(answer, length, size, stride, clues=_WINDOW_CLUES))
         said = f"For {length} tokens, windows of {size} and a stride of {stride} you return {shown(found)}"
         longest = max(end - start for start, end in found)
@@ -67,6 +76,7 @@ def best_span(answer: Any) -> str:
         ([0, -5, -2, -9, 0], [0, -7, -8, -1, 0], [0, 1, 1, 1, 0], 3),
         ([8, 9, 0, 3, 2, 1], [9, 9, 0, 1, 2, 4], [0, 0, 0, 1, 1, 1], 1),
         ([0, 4, 3.5, 0, 0], [0, 0, 1, 6, 0], [0, 1, 1, 1, 0], 2),
+        ([0, -9, 6, 0, 4, 0], [0, 9, 0, 1, 4, 0], [0, 1, 1, 1, 1, 0], 2),  # probabilities added say 1 to 1
     ):
         mask = np.array(context, dtype=bool)
         found = as_numbers(run(answer, np.array(starts, dtype=float), np.array(ends, dtype=float), mask, longest))

@@ -94,6 +94,11 @@ def moved_by_nothing(length, size, stride):
     return [(start, min(start + size, length)) for start in range(0, max(1, length - stride), stride and size - stride)]
 
 
+@cases.wrong("cut_windows", r"Return a list of pairs.*this is \[\]")
+def no_window_for_a_text_below_the_stride(length, size, stride):
+    return [(start, min(start + size, length)) for start in range(0, length - stride, size - stride)]
+
+
 # --- The best span ---------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +190,12 @@ def sorted_by_place(start_logits, end_logits, in_context, longest):
 def the_score_as_well(start_logits, end_logits, in_context, longest):
     first, last = with_two_loops(start_logits, end_logits, in_context, longest)
     return first, last, start_logits[first] + end_logits[last]
+
+
+@cases.wrong("best_span", r"you choose 1 to 1, with a sum of 0; 4 to 4 has 8. Look at the sum of every pair")
+def sum_of_probabilities(start_logits, end_logits, in_context, longest):
+    starts, ends = (np.exp(own) / np.exp(own).sum() for own in (start_logits, end_logits))
+    return with_two_loops(starts, ends, in_context, longest)
 
 
 # --- Is it in the text? ----------------------------------------------------------------------------------------------
