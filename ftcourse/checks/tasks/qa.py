@@ -31,6 +31,10 @@ def cut_windows(answer: Any) -> str:
             all(0 <= start < end <= length for start, end in found),
             f"{said}: a window is empty, or ends beyond the text. Its end is the place after its last token.",
         )
+        require(
+            [(start, end + 1) for start, end in found] != _right(length, size, stride),
+            f"{said}: the second number is the place after a window's last token, not that of the token itself.",
+        )
         lost = set(range(length)) - {place for start, end in found for place in range(start, end)}
         require(not lost, f"{said}: token {min(lost, default=0)} is in no window, and an answer there is lost.")
         shared = [before[1] - after[0] for before, after in zip(found, found[1:], strict=False)]
@@ -53,6 +57,11 @@ def cut_windows(answer: Any) -> str:
 
 
 _WINDOW_CLUES = {"arg 3 must not be zero": "A window moves by the size less the stride."}
+
+
+def _right(length: int, size: int, stride: int) -> list[tuple[int, int]]:
+    starts = range(0, max(1, length - stride), size - stride)
+    return [(start, min(start + size, length)) for start in starts]
 
 
 def _windows(value: Any) -> list[tuple[int, int]]:
@@ -86,6 +95,15 @@ def best_span(answer: Any) -> str:
         said = f"With starts {starts}, ends {ends}, the context at {places} and at most {longest}"
         pairs = [(i, j) for i in places for j in places if i <= j < i + longest]
         right = max(pairs, key=lambda pair: starts[pair[0]] + ends[pair[1]])
+        within = tuple(place - places[0] for place in right)
+        for wrong, why in (
+            ((right[0], right[1] + 1), "the second place is that of the last token itself"),
+            (within, "count the places in the whole window, not in the context"),
+        ):
+            require(
+                (first, last) != wrong or (first, last) in pairs,
+                f"{said} you choose {first} to {last}; the answer is {right[0]} to {right[1]}: {why}.",
+            )
         require(last >= first, f"{said} you choose {first} to {last}, which ends before it starts.")
         require(
             0 <= first < len(mask) and last < len(mask) and mask[first] and mask[last],
@@ -126,6 +144,7 @@ def find_margin(answer: Any) -> str:
             (sum(each) / len(each), "a mean over windows drowns the one that holds the answer"),
             (scores[0] - nulls[0], "that is the first window alone"),
             (max(scores), "that is the span's score alone"),
+            (max(0, right), "a margin may be negative, where *not here* is the likelier"),
         ):
             require(not math.isclose(found, wrong) or math.isclose(wrong, right), f"{said}: {why}.")
         require(math.isclose(found, right), f"{said}: the best span of all windows, less the lowest null score.")
