@@ -90,7 +90,7 @@ def paired_difference(answer: Any) -> str:
         zipped = _summary([one - other for one, other in zip(ours.values(), theirs.values(), strict=False)])
         require(
             not math.isclose(found[1], zipped[2], rel_tol=1e-3) or math.isclose(zipped[2], half, rel_tol=1e-3),
-            f"The half width is {100 * half:.2f} points; you say {100 * found[1]:.2f}, of pairs in the order of the "
+            f"The half width is {half:.4f}; you say {found[1]:.4f}, of pairs in the order of the "
             "dictionaries: look each seed up in both.",
         )
         _check_mean(found[0], mean, ours, theirs, len(seeds))
@@ -108,13 +108,13 @@ def _summary(differences: list[float]) -> tuple[float, float, float]:
 
 
 _PAIR_CLUES = {
-    "KeyError": "A seed that one way alone has makes no pair: leave it out.",
+    "KeyError": "A seed is a key, any number, and one that a single way has makes no pair: leave it out.",
     "unsupported operand": "The runs are dictionaries, from the seed to the accuracy.",
 }
 
 
 def _check_mean(value: float, mean: float, ours: dict[int, float], theirs: dict[int, float], pairs: int) -> None:
-    said = f"The mean difference is {100 * mean:.2f} points over {pairs} seeds; you say {100 * value:.2f}"
+    said = f"The mean difference is {mean:.4f} over {pairs} seeds; you say {value:.4f}"
     require(not math.isclose(value, -mean, abs_tol=1e-6), f"{said}: it is the first minus the second.")
     require(not math.isclose(value, 100 * mean, abs_tol=1e-4), f"{said}: leave it a share, not points.")
     apart = sum(ours.values()) / len(ours) - sum(theirs.values()) / len(theirs)
@@ -126,7 +126,7 @@ def _check_mean(value: float, mean: float, ours: dict[int, float], theirs: dict[
 
 
 def _check_half(value: float, half: float, mean: float, deviation: float, count: int) -> None:
-    said = f"The half width is {100 * half:.2f} points for {count} seeds; you say {100 * value:.2f}"
+    said = f"The half width is {half:.4f} for {count} seeds; you say {value:.4f}"
     error = deviation / math.sqrt(count)
     ratio = half / error
     for wrong, why in (

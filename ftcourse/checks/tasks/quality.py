@@ -147,6 +147,13 @@ def class_weights(answer: Any) -> str:
 
 
 def _check_weights(counts: Counter, weights: dict[Any, float]) -> None:
+    even = {label: sum(counts.values()) / (len(counts) * count) for label, count in counts.items()}
+    require(
+        all(math.isclose(weight, even[label], rel_tol=0.01) for label, weight in weights.items())
+        or not any(weights == {label: round(weight, digits) for label, weight in even.items()} for digits in range(3)),
+        f"The weights {shown(weights)} are rounded, and the classes don't come to the same any more: return them as "
+        "they are.",
+    )
     often, rare = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     require(
         weights[rare] > weights[often] or math.isclose(weights[rare], weights[often]),

@@ -211,7 +211,7 @@ def the_two_ends_as_well(first, second):
     return mean, mean - half, mean + half
 
 
-@cases.error("paired_difference", r"raised KeyError: 9.*A seed that one way alone has makes no pair: leave it out")
+@cases.error("paired_difference", r"raised KeyError: 9.*that a single way has makes no pair: leave it out")
 def a_seed_without_a_partner(first, second):
     both = np.array([first[seed] - second[seed] for seed in first])
     return both.mean(), stats.t.ppf(0.975, len(both) - 1) * stats.sem(both)

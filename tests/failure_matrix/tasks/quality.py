@@ -321,7 +321,13 @@ def numbers_for_names(labels):
     return {number: len(labels) / (len(counts) * count) for number, count in enumerate(counts.values())}
 
 
-@cases.wrong("class_weights", r"All examples of 'fresh' weigh")
+@cases.wrong("class_weights", r"are rounded, and the classes don't come to the same any more")
+def rounded(labels):
+    counts = Counter(labels)
+    return {label: round(len(labels) / (len(counts) * count), 1) for label, count in counts.items()}
+
+
+@cases.wrong("class_weights", r"are rounded, and the classes don't come to the same any more")
 def relative_to_the_commonest_and_rounded(labels):
     counts = Counter(labels)
     return {label: round(len(labels) / (len(counts) * count)) or 1 for label, count in counts.items()}
