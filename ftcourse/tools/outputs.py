@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .. import records
+from ..checks.tasks import TAG
 from ..errors import CourseError
 from ..files import write_atomically
 
 
 def code_sha256(notebook: dict[str, Any]) -> str:
-    """Return the SHA-256 of a notebook's code cells, without the cell in which papermill passes parameters.
+    """Return the SHA-256 of a notebook's code cells, but for the one with papermill's parameters and those of tasks.
 
     Args:
         notebook: a notebook as nbformat or json reads it.
@@ -40,7 +42,26 @@ def take_outputs(executed: str | Path, path: str | Path) -> None:
         )
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
         cell["outputs"] = committed_outputs(run)
+    for cell in notebook["cells"]:
+        if TAG in _tags(cell):  # a task is committed open
+            cell["outputs"] = []
     _write_stamped(notebook, path)
+
+
+def keep_cost(status: str | Path, folder: records.Folder = None) -> None:
+    """Write the record of what a lesson took in the run whose outputs are committed; its top shows it.
+
+    Args:
+        status: path of what ``ftcourse run`` wrote of the lesson, beside its executed copy.
+        folder: of the records; by default the repository's ``results/``.
+    """
+    run = json.loads(Path(status).read_text(encoding="utf-8"))
+    cost = {"seconds": run["seconds"], "peak_memory_mb": run["peak_memory_mb"]}
+    settings = {"profile": run["profile"]}
+    records.write_record(
+        "lessons", run["lesson"], metrics={}, settings=settings, cost=cost, folder=folder,
+        environment=run["environment"], finished=run["finished"],
+    )  # fmt: skip
 
 
 def committed_outputs(cell: dict[str, Any]) -> list[dict[str, Any]]:
@@ -105,8 +126,12 @@ def _code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         cell
         for cell in notebook["cells"]
-        if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", ())
+        if cell["cell_type"] == "code" and not {"injected-parameters", TAG}.intersection(_tags(cell))
     ]
+
+
+def _tags(cell: dict[str, Any]) -> list[str]:
+    return cell["metadata"].get("tags", [])
 
 
 def _source(cell: dict[str, Any]) -> str:
@@ -155,6 +180,7 @@ def main(wanted: list[str]) -> None:
                 f"`ftcourse run {name} --profile local`."
             )
         take_outputs(executed, path)
+        keep_cost(executed.with_suffix(".json"))
         nbdev_clean(fname=str(path))
 
 
