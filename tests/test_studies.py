@@ -11,7 +11,9 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from ftcourse import images, profiles, qa, records, studies, transfer
 from ftcourse.files import model_path
+from ftcourse.reviews import load_contrast_pairs, load_reviews
 from ftcourse.studies import evaluation, few_examples, quality, tuning
+from ftcourse.studies.text_classification import _with_pairs
 
 pytestmark = pytest.mark.models
 
@@ -61,6 +63,28 @@ def test_curve_keeps_the_losses_of_one_run(tmp_path):
     assert [row["epoch"] for row in first["history"]] == [1.0, 2.0]
     assert all(row["train_loss"] > 0 and row["eval_loss"] > 0 for row in first["history"])
     assert "history" not in second
+
+
+def test_study_of_negation_changes_the_sentences_alone(tmp_path):
+    studies.text_classification_negation(seeds=(0,), profile="smoke", folder=tmp_path)
+    runs = {run["settings"]["way"]: run for run in records.load_records("text_classification_negation", tmp_path)}
+    assert sorted(runs) == ["few", "many", "many-with-pairs"]
+    assert runs["many"]["settings"] | {"way": ""} == runs["many-with-pairs"]["settings"] | {"way": ""}
+    for run in runs.values():
+        where = [run["metrics"][f"pairs_right_{place}"] for place in ("praise", "pan")]
+        assert run["metrics"]["pairs_right"] == pytest.approx(np.mean(where))  # as many of the one as of the other
+
+
+def test_a_tenth_are_contrast_pairs():
+    rows = load_reviews(num_train=1000)["train"]
+    mixed = _with_pairs(rows)
+    pairs = load_contrast_pairs("train")
+    assert len(mixed) == 1000 and mixed["text"][:900] == rows["text"][:900]
+    assert set(mixed["text"][900:]) == {*pairs["praise"], *pairs["pan"]}
+    assert all(
+        label == (text in set(pairs["praise"]))
+        for text, label in zip(mixed["text"][900:], mixed["label"][900:], strict=True)
+    )
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""Make the starters and the texts of the steps from the solutions, and put the questions into the lessons.
+"""Make the starters and the texts of the steps from the solutions, and put questions, costs and links into the lessons.
 
-``python -m ftcourse.checks.build`` does both.
+``python -m ftcourse.checks.build`` does all of it.
 
 A step of a notebook in ``nbs/solutions/`` is its task, in Markdown, and then cells with these tags: ``starter`` (a
 raw cell, which does not run), two or more ``hint`` (Markdown), ``solution`` and ``check``. The starter notebook has the
@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import CourseError
 from ..files import write_atomically
+from ..tools.places import put_places
 from . import EXERCISES, find_exercise
 from .engine import TEXTS, Exercise
 from .quiz import QUESTIONS, ask
@@ -139,3 +140,4 @@ if __name__ == "__main__":
     for lesson in sorted(Path("nbs").glob("0*.ipynb")):
         if (QUESTIONS / f"{lesson.name[:2]}.toml").exists():
             put_questions(lesson)
+        put_places(lesson)

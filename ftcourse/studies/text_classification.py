@@ -10,10 +10,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from datasets import Dataset
 
 from .. import profiles, records
 from ..records import Folder
+from ..reviews import NEGATION, load_contrast_pairs
+
+if TYPE_CHECKING:
+    from transformers import Trainer
 
 
 def text_classification(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None) -> None:
@@ -67,6 +74,28 @@ def text_classification_too_little(
         )  # fmt: skip
 
 
+def text_classification_negation(
+    seeds: Sequence[int] = (0, 1, 2, 3, 4), profile: str = "local", folder: Folder = None
+) -> None:
+    """Does it read *not*? Few sentences, many, and many of which a tenth are contrast pairs, in equally many steps.
+
+    Args:
+        seeds: one run each a way.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
+    settings = profiles.load_profile("03", profile)
+    (few, passes), (many, epochs) = settings.curve[0], settings.curve[-1]
+    for seed in seeds:
+        for way, num_train, num_train_epochs in (
+            ("few", few, passes), ("many", many, epochs), ("many-with-pairs", many, epochs)
+        ):  # fmt: skip
+            _run(
+                "text_classification_negation", f"{way}-seed-{seed}", settings, seed, folder,
+                num_train=num_train, num_train_epochs=num_train_epochs, way=way,
+            )  # fmt: skip
+
+
 def _run(
     study: str,
     run: str,
@@ -77,6 +106,7 @@ def _run(
     num_train: int | None = None,
     out_of_domain: bool = False,
     history: bool = False,
+    way: str | None = None,
     **changes: Any,
 ) -> None:
     """Do one run and write its record, unless it is there."""
@@ -89,6 +119,8 @@ def _run(
     dataset = load_reviews(
         settings.data, settings.data_revision, num_train, settings.num_eval, settings.num_test, seed=seed
     )
+    if way == "many-with-pairs":
+        dataset["train"] = _with_pairs(dataset["train"])
     training = {
         "num_train_epochs": settings.num_train_epochs,
         "learning_rate": settings.learning_rate,
@@ -116,8 +148,11 @@ def _run(
         other = load_out_of_domain(settings.out_of_domain, settings.num_out_of_domain)
         metrics["out_of_domain_accuracy"] = accuracy(other, settings.max_length_out_of_domain)
         metrics["out_of_domain_baseline_accuracy"] = baseline.score(other["text"], other["label"])
+    if way:
+        metrics |= _negations(dataset["test"], trainer, settings.max_length)
     sizes = {f"num_{split}": len(rows) for split, rows in dataset.items()}
     inputs = {"profile": settings.profile, "seed": seed, "model": settings.model, "data": settings.data}
+    inputs |= {"way": way} if way else {}
     more = {"history": _losses(trainer.state.log_history)} if history else {}
     records.write_record(
         study, run, metrics=metrics, settings={**inputs, **sizes, **training}, cost=cost, folder=folder, **more
@@ -133,3 +168,39 @@ def _losses(log_history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
         {"epoch": epoch, "train_loss": training[epoch], "eval_loss": validation[epoch]}
         for epoch in sorted(training.keys() & validation.keys())
     ]
+
+
+def _with_pairs(rows: Dataset) -> Dataset:
+    """Return as many rows, of which the last tenth are contrast pairs, each as often as it takes."""
+    from datasets import concatenate_datasets
+
+    pairs = load_contrast_pairs("train")
+    texts = [*pairs["praise"], *pairs["pan"]]
+    labels = [1] * len(pairs) + [0] * len(pairs)
+    count = max(len(rows) // 10, 1)
+    places = [place % len(texts) for place in range(count)]
+    added = Dataset.from_dict(
+        {"text": [texts[place] for place in places], "label": [labels[place] for place in places]}
+    ).cast_column("label", rows.features["label"])
+    kept = rows.select(range(len(rows) - count)).select_columns(["text", "label"])
+    return concatenate_datasets([kept, added])
+
+
+def _negations(rows: Dataset, trainer: Trainer, max_length: int) -> dict[str, float]:
+    """Return accuracy on the sentences with a negation and without one, and the share of pairs that are right."""
+    from ..classification import predict
+
+    def labels(texts: Sequence[str]) -> np.ndarray:
+        found = predict(list(texts), trainer.model, trainer.processing_class, max_length=max_length)
+        return np.array([trainer.model.config.label2id[row["label"]] for row in found])
+
+    right = labels(rows["text"][:]) == np.array(rows["label"][:])
+    negated = np.array([NEGATION.search(text) is not None for text in rows["text"][:]])
+    pairs = load_contrast_pairs("test")
+    both = (labels(pairs["praise"]) == 1) & (labels(pairs["pan"]) == 0)
+    return {
+        "negated_accuracy": float(right[negated].mean()),
+        "other_accuracy": float(right[~negated].mean()),
+        "pairs_right": float(both.mean()),
+        **{f"pairs_right_{where}": float(both[pairs["negated"] == where].mean()) for where in ("praise", "pan")},
+    }

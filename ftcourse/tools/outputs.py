@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .. import records
 from ..errors import CourseError
 from ..files import write_atomically
 
@@ -41,6 +42,22 @@ def take_outputs(executed: str | Path, path: str | Path) -> None:
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
         cell["outputs"] = committed_outputs(run)
     _write_stamped(notebook, path)
+
+
+def keep_cost(status: str | Path, folder: records.Folder = None) -> None:
+    """Write the record of what a lesson took in the run whose outputs are committed; its top shows it.
+
+    Args:
+        status: path of what ``ftcourse run`` wrote of the lesson, beside its executed copy.
+        folder: of the records; by default the repository's ``results/``.
+    """
+    run = json.loads(Path(status).read_text(encoding="utf-8"))
+    cost = {"seconds": run["seconds"], "peak_memory_mb": run["peak_memory_mb"]}
+    settings = {"profile": run["profile"]}
+    records.write_record(
+        "lessons", run["lesson"], metrics={}, settings=settings, cost=cost, folder=folder,
+        environment=run["environment"], finished=run["finished"],
+    )  # fmt: skip
 
 
 def committed_outputs(cell: dict[str, Any]) -> list[dict[str, Any]]:
@@ -155,6 +172,7 @@ def main(wanted: list[str]) -> None:
                 f"`ftcourse run {name} --profile local`."
             )
         take_outputs(executed, path)
+        keep_cost(executed.with_suffix(".json"))
         nbdev_clean(fname=str(path))
 
 
