@@ -5,7 +5,7 @@ __all__ = ['align_labels', 'align_all_tokens', 'align_off_by_one', 'CapitalEmbed
            'load_tagger', 'tokenize_and_align', 'score_spans', 'score', 'compute_metrics', 'likeliest', 'best_path',
            'predict_words', 'find_errors', 'predict_entities', 'fine_tune']
 
-# %% ../nbs/05_ner.ipynb #2b413bf2
+# %% ../nbs/05_ner.ipynb #0776f3cb
 import functools
 
 import numpy as np
@@ -38,7 +38,7 @@ from .train import IGNORED
 from .windows import token_probabilities
 from .word_tokens import for_words, with_capitals
 
-# %% ../nbs/05_ner.ipynb #d2894396
+# %% ../nbs/05_ner.ipynb #dbf7b49b
 def align_labels(word_ids, tags, names=TAGS):
     """Return the label of each token: the number of its word's tag on a word's first token, -100 elsewhere.
 
@@ -54,7 +54,7 @@ def align_labels(word_ids, tags, names=TAGS):
         previous = word
     return labels
 
-# %% ../nbs/05_ner.ipynb #5c5b0d9d
+# %% ../nbs/05_ner.ipynb #909abf85
 def align_all_tokens(word_ids, tags, names=TAGS):
     """Return a label for every token of a word: on its later tokens as inside the name.
 
@@ -72,7 +72,7 @@ def align_all_tokens(word_ids, tags, names=TAGS):
         previous = word
     return labels
 
-# %% ../nbs/05_ner.ipynb #0d3f48b3
+# %% ../nbs/05_ner.ipynb #b309b802
 def align_off_by_one(word_ids, tags, names=TAGS):
     """Return each label one token too early, as if [CLS] took no place: the classic mistake, to see what it does.
 
@@ -83,7 +83,7 @@ def align_off_by_one(word_ids, tags, names=TAGS):
     """
     return [*align_labels(word_ids, tags, names)[1:], IGNORED]
 
-# %% ../nbs/05_ner.ipynb #a796dc07
+# %% ../nbs/05_ner.ipynb #e28c5b4d
 class CapitalEmbedding(torch.nn.Module):
     """Embeddings in which a capitalised piece has the row of its small twin plus one row that all of them share.
 
@@ -106,7 +106,7 @@ class CapitalEmbedding(torch.nn.Module):
         capitals = (small != numbers).unsqueeze(-1) * self.capital
         return torch.nn.functional.embedding(small, self.weight, self.padding_idx) + capitals
 
-# %% ../nbs/05_ner.ipynb #9a147849
+# %% ../nbs/05_ner.ipynb #97ae7473
 def see_capitals(model, tokenizer):
     """Return a tokenizer that keeps the first capital of a word, and give the model what it needs to read it.
 
@@ -135,7 +135,7 @@ def fold_capitals(model):
         model.config.vocab_size = len(rows)
     return model
 
-# %% ../nbs/05_ner.ipynb #fc166caf
+# %% ../nbs/05_ner.ipynb #7d8373ea
 def load_tagger(name, names=TAGS, revision=None, new_head=False, **config):
     """Load a pretrained body with a new head that tags tokens, with the attention that is fastest here.
 
@@ -151,7 +151,7 @@ def load_tagger(name, names=TAGS, revision=None, new_head=False, **config):
     config |= {"revision": revision, "attn_implementation": train.choose_attention()}
     return load_for_classes(AutoModelForTokenClassification, model_path(name), names, new_head, **config)
 
-# %% ../nbs/05_ner.ipynb #3e14374e
+# %% ../nbs/05_ner.ipynb #fd88e5f1
 def tokenize_and_align(dataset, tokenizer, max_length=128, align=align_all_tokens, names=TAGS):
     """Return the data set with what the model takes and the column labels, not padded.
 
@@ -175,7 +175,7 @@ def tokenize_and_align(dataset, tokenizer, max_length=128, align=align_all_token
     columns = dataset["train"].column_names if isinstance(dataset, DatasetDict) else dataset.column_names
     return dataset.map(convert, batched=True, remove_columns=columns, desc="Tokenising")
 
-# %% ../nbs/05_ner.ipynb #9561aaee
+# %% ../nbs/05_ner.ipynb #6f5ed58b
 def _spans(gold, predicted):
     """Return for each sentence the set of its true entities, and for each the set of the found ones."""
     if len(gold) != len(predicted):
@@ -186,7 +186,7 @@ def _spans(gold, predicted):
             raise CourseError(f"Row {row} has {sizes}: both need one tag for each word.")
     return [[set(spans(as_bio(tags))) for tags in rows] for rows in (gold, predicted)]
 
-# %% ../nbs/05_ner.ipynb #4e0fa305
+# %% ../nbs/05_ner.ipynb #3851b854
 def score_spans(gold, predicted):
     """Return what `score` does, of entities that are given as sets.
 
@@ -211,7 +211,7 @@ def _rates(right, found, true):
     of = {"precision": (right, found), "recall": (right, true), "f1": (2 * right, found + true)}
     return {name: float(part / max(whole, 1)) for name, (part, whole) in of.items()} | {"entities": int(true)}
 
-# %% ../nbs/05_ner.ipynb #4ebff057
+# %% ../nbs/05_ner.ipynb #feabaddd
 def score(gold, predicted):
     """Return precision, recall and F1 of whole entities, for all of them and for each label.
 
@@ -228,7 +228,7 @@ def score(gold, predicted):
     """
     return score_spans(*_spans(gold, predicted))
 
-# %% ../nbs/05_ner.ipynb #2da20cc9
+# %% ../nbs/05_ner.ipynb #a7c013aa
 def compute_metrics(eval_pred, names=TAGS):
     """Return precision, recall and F1 of whole entities, for the Trainer.
 
@@ -246,7 +246,7 @@ def compute_metrics(eval_pred, names=TAGS):
     overall = score(tags(labels), tags(answers))["all"]
     return {name: overall[name] for name in ("precision", "recall", "f1")}
 
-# %% ../nbs/05_ner.ipynb #a06bb50b
+# %% ../nbs/05_ner.ipynb #85f6567d
 def likeliest(probabilities, names=TAGS):
     """Return the likeliest tag of each word, taken word by word.
 
@@ -256,7 +256,7 @@ def likeliest(probabilities, names=TAGS):
     """
     return [names[best] for best in np.argmax(probabilities, axis=1)] if len(probabilities) else []
 
-# %% ../nbs/05_ner.ipynb #b85312e0
+# %% ../nbs/05_ner.ipynb #5a4e866b
 def best_path(probabilities, names=TAGS):
     """Return the likeliest of all sequences of tags in which every I- continues a name of its kind (Viterbi, 1967).
 
@@ -281,7 +281,7 @@ def best_path(probabilities, names=TAGS):
         path.append(best[path[-1]])
     return [names[tag] for tag in reversed(path)]
 
-# %% ../nbs/05_ner.ipynb #d4de40d3
+# %% ../nbs/05_ner.ipynb #c12c0801
 def _cut(sentences, tokenizer, max_length, stride):
     """Return windows as dictionaries: row, places (the positions of first tokens with their words) and inputs."""
     tokenizer = for_words(tokenizer)
@@ -301,7 +301,7 @@ def _cut(sentences, tokenizer, max_length, stride):
         last = row
     return windows
 
-# %% ../nbs/05_ner.ipynb #2fca72ab
+# %% ../nbs/05_ner.ipynb #39c5c9d6
 def _answers(probabilities, has_token, names, decode):
     """Return the (tag, probability) of each word of a sentence."""
     answers = [("O", 0.0)] * len(probabilities)
@@ -310,7 +310,7 @@ def _answers(probabilities, has_token, names, decode):
         answers[word] = tag, float(probabilities[word, names.index(tag)])
     return answers
 
-# %% ../nbs/05_ner.ipynb #af0a3b32
+# %% ../nbs/05_ner.ipynb #6218c4e7
 def predict_words(sentences, model, tokenizer, max_length=128, stride=32, batch_size=32, decode=best_path):
     """Return (tag, probability) for each word of each sentence; a word without a token gets ('O', 0.0).
 
@@ -341,7 +341,7 @@ def predict_words(sentences, model, tokenizer, max_length=128, stride=32, batch_
                 margins[row][word], table[row][word] = margin, found[position]
     return [_answers(found, margin >= 0, names, decode) for found, margin in zip(table, margins, strict=True)]
 
-# %% ../nbs/05_ner.ipynb #9fd09bda
+# %% ../nbs/05_ner.ipynb #fd7db4bd
 def find_errors(gold, predicted):
     """Return what went wrong, one dictionary for each entity that isn't exactly right.
 
@@ -366,7 +366,7 @@ def find_errors(gold, predicted):
         errors += [{"row": row, "kind": "spurious", "true": None, "found": one} for one in spurious]
     return errors
 
-# %% ../nbs/05_ner.ipynb #af72e021
+# %% ../nbs/05_ner.ipynb #05339773
 def predict_entities(text, model, tokenizer, max_length=128, stride=32, decode=best_path):
     """Find the names in a text.
 
@@ -396,7 +396,7 @@ def predict_entities(text, model, tokenizer, max_length=128, stride=32, decode=b
         entities.append({"label": label, "start": start, "end": end, "text": text[start:end], "probability": least})
     return entities
 
-# %% ../nbs/05_ner.ipynb #6332a8f0
+# %% ../nbs/05_ner.ipynb #2b67f182
 def fine_tune(
     dataset, model_name, output_dir, seed=0, num_copies=0, max_length=128, align=align_all_tokens, revision=None,
     model_config=None, capitals=True, **training,
