@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,18 @@ def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     """Return the entities that tags stand for.
 
     Args:
-        tags: one a word, such as ``["B-LOC", "O"]``. An ``I-`` that continues nothing begins an entity.
+        tags: one a word, such as ``["B-LOC", "O"]``, in any scheme that `as_bio` takes. An ``I-`` that continues
+            nothing begins an entity.
 
     Returns:
         A list of (start, end, label), in order: the entity is words start to end - 1.
+
+    Raises:
+        CourseError: if a tag is neither O nor a place and a label, naming it.
     """
     found: list[tuple[int, int, str]] = []
     start = None
+    tags = [_usual(tag) for tag in tags]
     for i, tag in enumerate([*tags, "O"]):
         if start is not None and tag != f"I-{tags[start][2:]}":
             found.append((start, i, tags[start][2:]))
@@ -114,11 +120,23 @@ def as_bio(tags: Iterable[str]) -> list[str]:
 
     Args:
         tags: of one sentence, in BIO, in IOB1 (B- only between two names of a kind), or in BIOES, BILOU or BMEWO.
+
+    Raises:
+        CourseError: as in `spans`.
     """
-    usual = [f"{'B' if tag[0] in _FIRST else 'I'}{tag[1:]}" if tag != "O" else tag for tag in tags]
-    for start, end, label in spans(usual):
+    tags = list(tags)
+    usual = ["O"] * len(tags)
+    for start, end, label in spans(tags):
         usual[start:end] = [f"B-{label}"] + [f"I-{label}"] * (end - start - 1)
     return usual
+
+
+@lru_cache(maxsize=1000)
+def _usual(tag: str) -> str:
+    """Return a tag with B- for every place at which a name begins, and I- for all others."""
+    if fault := _tag_fault(tag, None):
+        raise CourseError(f"The tag {tag!r} is none: {fault}.")
+    return tag if tag == "O" else f"{'B' if tag[0] in _FIRST else 'I'}{tag[1:]}"
 
 
 def tag_names(sentences: Iterable[Sequence[str]]) -> tuple[str, ...]:
@@ -132,6 +150,23 @@ def tag_names(sentences: Iterable[Sequence[str]]) -> tuple[str, ...]:
     if labels <= set(LABELS):
         return TAGS
     return ("O", *(f"{place}-{label}" for label in sorted(labels) for place in "BI"))
+
+
+def check_names(sentences: Iterable[Sequence[str]], names: Sequence[str]) -> None:
+    """Check that a model with these names of tags can learn from these sentences.
+
+    Args:
+        sentences: the tags of each.
+        names: of the tags, in the order of their numbers.
+
+    Raises:
+        CourseError: naming the tags that have no number.
+    """
+    if unknown := {tag for tags in sentences for tag in tags} - set(names):
+        raise CourseError(
+            f"No number stands for the tags {', '.join(sorted(map(str, unknown)))}: pass names=tag_names(tags), and "
+            "as_bio(...) of tags in another scheme."
+        )
 
 
 def check_examples(

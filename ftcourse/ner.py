@@ -5,7 +5,7 @@ __all__ = ['align_labels', 'align_all_tokens', 'align_off_by_one', 'CapitalEmbed
            'load_tagger', 'tokenize_and_align', 'score_spans', 'score', 'compute_metrics', 'likeliest', 'best_path',
            'predict_words', 'find_errors', 'predict_entities', 'fine_tune']
 
-# %% ../nbs/05_ner.ipynb #0776f3cb
+# %% ../nbs/05_ner.ipynb #f732d960
 import functools
 
 import numpy as np
@@ -19,6 +19,7 @@ from ftcourse.entities import (
     as_bio,
     character_spans,
     check_examples,
+    check_names,
     check_sentences,
     load_entities,
     load_out_of_domain,
@@ -38,7 +39,7 @@ from .train import IGNORED
 from .windows import token_probabilities
 from .word_tokens import for_words, with_capitals
 
-# %% ../nbs/05_ner.ipynb #dbf7b49b
+# %% ../nbs/05_ner.ipynb #aacd38c6
 def align_labels(word_ids, tags, names=TAGS):
     """Return the label of each token: the number of its word's tag on a word's first token, -100 elsewhere.
 
@@ -54,7 +55,7 @@ def align_labels(word_ids, tags, names=TAGS):
         previous = word
     return labels
 
-# %% ../nbs/05_ner.ipynb #909abf85
+# %% ../nbs/05_ner.ipynb #5e02855d
 def align_all_tokens(word_ids, tags, names=TAGS):
     """Return a label for every token of a word: on its later tokens as inside the name.
 
@@ -72,7 +73,7 @@ def align_all_tokens(word_ids, tags, names=TAGS):
         previous = word
     return labels
 
-# %% ../nbs/05_ner.ipynb #b309b802
+# %% ../nbs/05_ner.ipynb #9d6c430b
 def align_off_by_one(word_ids, tags, names=TAGS):
     """Return each label one token too early, as if [CLS] took no place: the classic mistake, to see what it does.
 
@@ -83,7 +84,7 @@ def align_off_by_one(word_ids, tags, names=TAGS):
     """
     return [*align_labels(word_ids, tags, names)[1:], IGNORED]
 
-# %% ../nbs/05_ner.ipynb #e28c5b4d
+# %% ../nbs/05_ner.ipynb #c2ab84ad
 class CapitalEmbedding(torch.nn.Module):
     """Embeddings in which a capitalised piece has the row of its small twin plus one row that all of them share.
 
@@ -106,7 +107,7 @@ class CapitalEmbedding(torch.nn.Module):
         capitals = (small != numbers).unsqueeze(-1) * self.capital
         return torch.nn.functional.embedding(small, self.weight, self.padding_idx) + capitals
 
-# %% ../nbs/05_ner.ipynb #97ae7473
+# %% ../nbs/05_ner.ipynb #c182c991
 def see_capitals(model, tokenizer):
     """Return a tokenizer that keeps the first capital of a word, and give the model what it needs to read it.
 
@@ -135,7 +136,7 @@ def fold_capitals(model):
         model.config.vocab_size = len(rows)
     return model
 
-# %% ../nbs/05_ner.ipynb #7d8373ea
+# %% ../nbs/05_ner.ipynb #0762683c
 def load_tagger(name, names=TAGS, revision=None, new_head=False, **config):
     """Load a pretrained body with a new head that tags tokens, with the attention that is fastest here.
 
@@ -151,7 +152,7 @@ def load_tagger(name, names=TAGS, revision=None, new_head=False, **config):
     config |= {"revision": revision, "attn_implementation": train.choose_attention()}
     return load_for_classes(AutoModelForTokenClassification, model_path(name), names, new_head, **config)
 
-# %% ../nbs/05_ner.ipynb #fd88e5f1
+# %% ../nbs/05_ner.ipynb #d8eb3cee
 def tokenize_and_align(dataset, tokenizer, max_length=128, align=align_all_tokens, names=TAGS):
     """Return the data set with what the model takes and the column labels, not padded.
 
@@ -163,11 +164,12 @@ def tokenize_and_align(dataset, tokenizer, max_length=128, align=align_all_token
         names: of the tags, in the order of their numbers.
 
     Raises:
-        CourseError: if the tokenizer can't say from which word a token came.
+        CourseError: if a tag isn't among the names, or the tokenizer can't say from which word a token came.
     """
     tokenizer = for_words(tokenizer)
 
     def convert(batch):
+        check_names(batch["tags"], names)
         encoded = tokenizer(batch["words"], is_split_into_words=True, truncation=True, max_length=max_length)
         labels = [align(encoded.word_ids(i), tags, names) for i, tags in enumerate(batch["tags"])]
         return {**encoded, "labels": labels}
@@ -175,7 +177,7 @@ def tokenize_and_align(dataset, tokenizer, max_length=128, align=align_all_token
     columns = dataset["train"].column_names if isinstance(dataset, DatasetDict) else dataset.column_names
     return dataset.map(convert, batched=True, remove_columns=columns, desc="Tokenising")
 
-# %% ../nbs/05_ner.ipynb #6f5ed58b
+# %% ../nbs/05_ner.ipynb #bf1f2969
 def _spans(gold, predicted):
     """Return for each sentence the set of its true entities, and for each the set of the found ones."""
     if len(gold) != len(predicted):
@@ -186,7 +188,7 @@ def _spans(gold, predicted):
             raise CourseError(f"Row {row} has {sizes}: both need one tag for each word.")
     return [[set(spans(as_bio(tags))) for tags in rows] for rows in (gold, predicted)]
 
-# %% ../nbs/05_ner.ipynb #3851b854
+# %% ../nbs/05_ner.ipynb #7e0b6aba
 def score_spans(gold, predicted):
     """Return what `score` does, of entities that are given as sets.
 
@@ -211,7 +213,7 @@ def _rates(right, found, true):
     of = {"precision": (right, found), "recall": (right, true), "f1": (2 * right, found + true)}
     return {name: float(part / max(whole, 1)) for name, (part, whole) in of.items()} | {"entities": int(true)}
 
-# %% ../nbs/05_ner.ipynb #feabaddd
+# %% ../nbs/05_ner.ipynb #d768b357
 def score(gold, predicted):
     """Return precision, recall and F1 of whole entities, for all of them and for each label.
 
@@ -228,7 +230,7 @@ def score(gold, predicted):
     """
     return score_spans(*_spans(gold, predicted))
 
-# %% ../nbs/05_ner.ipynb #a7c013aa
+# %% ../nbs/05_ner.ipynb #4a12e09d
 def compute_metrics(eval_pred, names=TAGS):
     """Return precision, recall and F1 of whole entities, for the Trainer.
 
@@ -246,7 +248,7 @@ def compute_metrics(eval_pred, names=TAGS):
     overall = score(tags(labels), tags(answers))["all"]
     return {name: overall[name] for name in ("precision", "recall", "f1")}
 
-# %% ../nbs/05_ner.ipynb #85f6567d
+# %% ../nbs/05_ner.ipynb #f6be5149
 def likeliest(probabilities, names=TAGS):
     """Return the likeliest tag of each word, taken word by word.
 
@@ -256,7 +258,7 @@ def likeliest(probabilities, names=TAGS):
     """
     return [names[best] for best in np.argmax(probabilities, axis=1)] if len(probabilities) else []
 
-# %% ../nbs/05_ner.ipynb #5a4e866b
+# %% ../nbs/05_ner.ipynb #b40906a3
 def best_path(probabilities, names=TAGS):
     """Return the likeliest of all sequences of tags in which every I- continues a name of its kind (Viterbi, 1967).
 
@@ -281,7 +283,7 @@ def best_path(probabilities, names=TAGS):
         path.append(best[path[-1]])
     return [names[tag] for tag in reversed(path)]
 
-# %% ../nbs/05_ner.ipynb #c12c0801
+# %% ../nbs/05_ner.ipynb #d06c3465
 def _cut(sentences, tokenizer, max_length, stride):
     """Return windows as dictionaries: row, places (the positions of first tokens with their words) and inputs."""
     tokenizer = for_words(tokenizer)
@@ -301,7 +303,7 @@ def _cut(sentences, tokenizer, max_length, stride):
         last = row
     return windows
 
-# %% ../nbs/05_ner.ipynb #39c5c9d6
+# %% ../nbs/05_ner.ipynb #252ac787
 def _answers(probabilities, has_token, names, decode):
     """Return the (tag, probability) of each word of a sentence."""
     answers = [("O", 0.0)] * len(probabilities)
@@ -310,7 +312,7 @@ def _answers(probabilities, has_token, names, decode):
         answers[word] = tag, float(probabilities[word, names.index(tag)])
     return answers
 
-# %% ../nbs/05_ner.ipynb #6218c4e7
+# %% ../nbs/05_ner.ipynb #3d52920a
 def predict_words(sentences, model, tokenizer, max_length=128, stride=32, batch_size=32, decode=best_path):
     """Return (tag, probability) for each word of each sentence; a word without a token gets ('O', 0.0).
 
@@ -341,7 +343,7 @@ def predict_words(sentences, model, tokenizer, max_length=128, stride=32, batch_
                 margins[row][word], table[row][word] = margin, found[position]
     return [_answers(found, margin >= 0, names, decode) for found, margin in zip(table, margins, strict=True)]
 
-# %% ../nbs/05_ner.ipynb #fd7db4bd
+# %% ../nbs/05_ner.ipynb #e43cee44
 def find_errors(gold, predicted):
     """Return what went wrong, one dictionary for each entity that isn't exactly right.
 
@@ -366,7 +368,7 @@ def find_errors(gold, predicted):
         errors += [{"row": row, "kind": "spurious", "true": None, "found": one} for one in spurious]
     return errors
 
-# %% ../nbs/05_ner.ipynb #05339773
+# %% ../nbs/05_ner.ipynb #27c8d9d2
 def predict_entities(text, model, tokenizer, max_length=128, stride=32, decode=best_path):
     """Find the names in a text.
 
@@ -396,7 +398,7 @@ def predict_entities(text, model, tokenizer, max_length=128, stride=32, decode=b
         entities.append({"label": label, "start": start, "end": end, "text": text[start:end], "probability": least})
     return entities
 
-# %% ../nbs/05_ner.ipynb #2b67f182
+# %% ../nbs/05_ner.ipynb #d64bc9ba
 def fine_tune(
     dataset, model_name, output_dir, seed=0, num_copies=0, max_length=128, align=align_all_tokens, revision=None,
     model_config=None, capitals=True, **training,

@@ -219,6 +219,12 @@ def test_every_scheme_becomes_bio(tags, bio):
     assert entities.spans(entities.as_bio(tags.split())) == entities.spans(bio.split())
 
 
+@pytest.mark.parametrize("tag", ["PER", "B", "b-PER", "", "B-", None, 3])
+def test_a_tag_that_is_none_is_refused(tag):
+    with pytest.raises(CourseError, match="is none: "):
+        entities.spans(["O", tag])
+
+
 def test_characters_of_entities():
     words, tags = entities.parse_sentence("[PER Ana Sa] left [LOC Riga]")
     found = entities.character_spans(words, tags)

@@ -160,6 +160,13 @@ def test_labels_keep_to_the_names_that_are_given():
     assert ner.align_all_tokens([None, 0, 0, 1, None], ["B-I-B-drug", "O"], names) == [-100, 1, 2, 0, -100]
 
 
+def test_tags_without_a_number_are_named(tokenizer):
+    data = Dataset.from_dict({"words": [["aspirin"]], "tags": [["B-DRUG"]]})
+    with pytest.raises(CourseError, match="the tags B-DRUG: pass names"):
+        ner.tokenize_and_align(data, tokenizer)
+    assert ner.tokenize_and_align(data, tokenizer, names=("O", "B-DRUG", "I-DRUG"))["labels"][0][1] == 1
+
+
 def test_capitals_left_unseen_change_nothing_else(tokenizer, model):
     data = Dataset.from_list(
         [dict(zip(("words", "tags"), parse_sentence("[PER Anna Kerr] left [LOC Riga] ."), strict=True))]
