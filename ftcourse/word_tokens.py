@@ -84,11 +84,13 @@ def with_capitals(tokenizer: PreTrainedTokenizerBase) -> tuple[PreTrainedTokeniz
     if kind["type"] != "WordPiece" or old.get("type") != "BertNormalizer":
         return tokenizer, {}
     vocabulary = kind["vocab"]
-    small = {piece: number for piece, number in vocabulary.items() if piece[0] in string.ascii_lowercase}
-    small = {piece: number for piece, number in small.items() if piece[0].upper() + piece[1:] not in vocabulary}
-    first = max(len(tokenizer), *(number + 1 for number in vocabulary.values()))
-    twins = dict(zip(range(first, first + len(small)), small.values(), strict=True))
-    vocabulary |= dict(zip((piece[0].upper() + piece[1:] for piece in small), twins, strict=True))
+    first, twins = max(len(tokenizer), *(number + 1 for number in vocabulary.values())), {}
+    for piece, number in list(vocabulary.items()):
+        if piece and piece[0] in string.ascii_lowercase:
+            # A capitalised piece that is there already was never reached, as all was lowered: it becomes the twin.
+            twin = vocabulary.setdefault(piece[0].upper() + piece[1:], first)
+            first += twin == first
+            twins[twin] = number
     plain |= {"truncation": None, "padding": None}  # of the last call, or of the file
     new = Tokenizer.from_str(json.dumps(plain))
     keep = [normalizers.Replace(Regex(f"(?<!{_INSIDE}){letter}"), kept) for letter, kept in _KEPT.items()]
