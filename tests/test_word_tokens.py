@@ -215,6 +215,13 @@ def test_answers_are_read_where_the_labels_were_put(kind):
     assert seen == set(firsts)
 
 
+def test_one_word_without_special_tokens_has_its_answer():
+    tokenizer = byte_level(True)
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    (window,) = ner._cut([["Thessaloniki"]], tokenizer, max_length=16, stride=4)
+    assert window["places"] == [(0, 0)] and len(window["inputs"]["input_ids"]) > 1
+
+
 def test_a_word_without_a_blank_is_the_word_of_a_text():
     tokenizer = byte_level(False)
     fit = for_words(tokenizer)
