@@ -248,9 +248,7 @@ def _tag_fault(tag: Any, labels: Sequence[str] | None) -> str | None:
         return None
     if labels is not None:
         return f"the labels are {', '.join(labels)}, with B- or I- before them, and O is for words outside"
-    return (
-        f"write O (a capital letter) outside names, and B-{tag.strip() or 'LABEL'} and I-... for its words, or mend it"
-    )
+    return "write O outside names, and B-LABEL or I-LABEL, with your label, on the words of a name"
 
 
 def tagged(

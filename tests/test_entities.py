@@ -59,7 +59,7 @@ def test_the_real_sample_is_whole():
         ([["a"], ["a", "b"]], [["O"], ["O"]], "Row 1 .* 2 words and 1 tags"),
         ([["a"]], [["PER-B"]], "Row 0 .* tag 'PER-B' at 'a'"),
         ([["a"]], [["o"]], "Row 0 .* tag 'o' at 'a': write O outside names"),
-        ([["a"]], [["DRUG"]], "Row 0 .* tag 'DRUG' at 'a': .* B-DRUG or I-"),
+        ([["a"]], [["DRUG"]], "Row 0 .* tag 'DRUG' at 'a': .* B-LABEL or I-LABEL"),
         ([["a"]], [[1]], "Row 0 .* tag 1 at 'a': .* ClassLabel"),
         (["a b"], [["O", "O"]], "Row 0 .* words of type str"),
         ([[]], [[]], "Row 0 .* no words"),
