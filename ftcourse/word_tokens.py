@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # What can't stand before the first letter of a word: BERT cuts words at blanks and at these.
 _INSIDE = r"[^\s\p{P}$+<=>^`|~]"
-# A stand-in for each capital that lower case leaves alone, while all the other capitals are lowered. These signs are for
-# private use, so that the cleaning before has taken out those of the text.
+# A stand-in for each capital that lower case leaves alone, while all the other capitals are lowered. These signs are
+# for private use, and the cleaning before has taken out those of the text.
 _KEPT = {letter: chr(0xE000 + place) for place, letter in enumerate(string.ascii_uppercase)}
 
 
