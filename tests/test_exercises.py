@@ -1,4 +1,4 @@
-"""The exercises: every answer to every step ends as it must, and starters are made from solutions."""
+"""The exercises, and the tasks in lessons: every answer ends as it must, and starters are made from solutions."""
 
 import ast
 import importlib
@@ -12,24 +12,33 @@ from pathlib import Path
 import mutate
 import pytest
 
-from ftcourse.checks import EXERCISES, build, engine, find_exercise
+from ftcourse.checks import EXERCISES, build, engine, find_exercise, tasks
 from ftcourse.errors import CourseError
 
 SOLUTIONS = Path(__file__).parents[1] / "nbs" / "solutions"
 READY = [name for name in EXERCISES if (SOLUTIONS / f"{name}.ipynb").exists()]
-STEPS = [(name, step) for name in READY for step in find_exercise(name).steps]
+ALL = [*READY, *tasks.LESSONS]  # in a lesson a step is called a task
+
+
+def find(name):
+    """Return an exercise, or the tasks of a lesson."""
+    return tasks.find_tasks(name) if name in tasks.LESSONS else find_exercise(name)
 
 
 def matrix(name):
-    """Return the module with the answers to an exercise that are not in its notebook."""
-    return importlib.import_module(f"failure_matrix.{EXERCISES[name]}")
+    """Return the module with the answers to an exercise or to a lesson's tasks that are not in its notebook."""
+    module = f"tasks.{tasks.LESSONS[name]}" if name in tasks.LESSONS else EXERCISES[name]
+    return importlib.import_module(f"failure_matrix.{module}")
 
 
-CASES = [(name, case) for name in READY for case in matrix(name).cases]
+STEPS = [(name, step) for name in ALL for step in find(name).steps]
+CASES = [(name, case) for name in ALL for case in matrix(name).cases]
 
 
 @cache
 def read_steps(name):
+    if name in tasks.LESSONS:
+        return tasks.read_tasks(json.loads((SOLUTIONS.parent / f"{name}.ipynb").read_text(encoding="utf-8")), name)
     return build.read_steps(json.loads((SOLUTIONS / f"{name}.ipynb").read_text(encoding="utf-8")), find_exercise(name))
 
 
@@ -44,14 +53,15 @@ def run_cell(source, given=None, name="<cell>"):
 def answers_in(name, step, source):
     """Yield what the check of a step would get after a cell: once, or for each situation that its cells can find."""
     call = ast.parse(read_steps(name)[step]["check"]).body[-1].value
-    for given in getattr(matrix(name), "given", {}).get(step, [{}]):
+    beside = getattr(matrix(name), "names", {})
+    for given in getattr(matrix(name), "given", {}).get(step, [beside]):
         names = run_cell(source, given)
         yield [eval(ast.unparse(argument), names) for argument in call.args]
 
 
 def judge(name, step, source):
     """Return the outcomes of the check of a step after a cell."""
-    return [find_exercise(name).steps[step].judge(*answers) for answers in answers_in(name, step, source)]
+    return [find(name).steps[step].judge(*answers) for answers in answers_in(name, step, source)]
 
 
 # --- The failure matrix ----------------------------------------------------------------------------------------------
@@ -71,21 +81,22 @@ def test_untouched_starter_is_not_attempted(name, step):
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=lambda value: getattr(value, "name", value))
 def test_other_answer(name, case):
-    found = find_exercise(name).steps[case.step].judge(*case.answers)
+    found = find(name).steps[case.step].judge(*case.answers)
     assert found.outcome == case.outcome and re.search(case.message, found.message), found
 
 
 @pytest.mark.parametrize(("name", "step"), STEPS)
 def test_matrix_is_complete(name, step):
     outcomes = [case.outcome for case in matrix(name).cases if case.step == step]
-    assert outcomes.count("right") >= 2 and len(outcomes) - outcomes.count("right") >= 5
+    right, wrong = (3, 8) if name in tasks.LESSONS else (2, 5)
+    assert outcomes.count("right") >= right and len(outcomes) - outcomes.count("right") >= wrong
 
 
 @pytest.mark.parametrize(("name", "step"), STEPS)
 @pytest.mark.parametrize("junk", [3, "text", [], {}, lambda *args, **kwargs: 3, lambda *args, **kwargs: [1, 2], print])
 def test_junk_is_never_right(name, step, junk):
     (answers, *_) = answers_in(name, step, read_steps(name)[step]["solution"])
-    found = find_exercise(name).steps[step].judge(*[junk] * len(answers))
+    found = find(name).steps[step].judge(*[junk] * len(answers))
     assert found.outcome in ("wrong", "error") and found.message
 
 
@@ -113,7 +124,7 @@ def test_faults_are_made_one_at_a_time():
     ],
 )
 def test_faults_are_found_by_the_checks(sample):
-    tried, survivors = mutate.try_all(READY, every=sample)
+    tried, survivors = mutate.try_all(ALL, every=sample)
     unexplained = [(step, fault) for _, step, fault in survivors if (step, fault) not in mutate.EXPLAINED]
     print(f"{tried - len(survivors)} of {tried} faults found")
     assert not unexplained

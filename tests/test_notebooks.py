@@ -18,6 +18,7 @@ from conftest import group_of
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from xdist.scheduler.loadgroup import LoadGroupScheduling
 
+from ftcourse.checks import tasks
 from ftcourse.errors import CourseError
 from ftcourse.tools import environment
 from ftcourse.tools.outputs import code_sha256, committed_outputs, stamp, take_outputs
@@ -88,6 +89,15 @@ def test_notebook_runs_at_smoke(smoke, name):
     _, record = smoke(name)
     trace = "\n".join([*record.get("traceback", []), *record.get("log", [])])
     assert record["status"] == "passed", f"cell {record.get('cell')}: {record.get('error')}\n{trace}"
+
+
+@pytest.mark.whole_lesson
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if name in tasks.LESSONS])
+def test_every_task_was_run_with_its_solution(smoke, name):
+    executed = nbformat.read(smoke(name)[0], as_version=4)
+    found = [output for cell in executed.cells if tasks.TAG in cell.metadata.tags for output in cell.get("outputs", [])]
+    texts = [output["data"]["text/plain"] for output in found]
+    assert len(texts) == len(tasks.find_tasks(name).steps) and all(": right." in text for text in texts), texts
 
 
 @pytest.mark.whole_lesson
@@ -421,6 +431,19 @@ def test_progress_bars_are_not_committed(tmp_path, sound):
     path, executed = write_copies(tmp_path, sound)
     take_outputs(executed, path)
     assert nbformat.read(path, as_version=4).cells[3].outputs == kept
+
+
+def test_tasks_are_committed_open_and_without_outputs(tmp_path, sound):
+    task = new_code_cell("def double(x):\n    return ...", metadata={"tags": [tasks.TAG]})
+    sound.cells.append(task)
+    path, executed = write_copies(tmp_path, sound)
+    run = nbformat.read(executed, as_version=4)
+    run.cells[-1] |= {"source": "def double(x):\n    return 2 * x", "outputs": sound.cells[3].outputs}
+    nbformat.write(run, executed)
+    take_outputs(executed, path)
+    taken = nbformat.read(path, as_version=4)
+    assert taken.cells[-1].source == task.source and taken.cells[-1].outputs == []
+    assert taken.cells[3].outputs and list(rules.outputs_are_of_this_code(taken)) == []
 
 
 def test_outputs_of_other_code_are_refused(tmp_path, sound):

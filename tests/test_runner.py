@@ -13,6 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ftcourse import assets, profiles
+from ftcourse.checks import tasks
 from ftcourse.errors import CourseError
 from ftcourse.tools import lessons, runner
 
@@ -97,6 +98,26 @@ def test_profile_arrives_and_record_tells_the_run(nbs, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(nbs, tick=stop)
     assert (built / "01_first.json").exists(), "an interrupted run took away what was there"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("own", [False, True])
+def test_open_task_runs_with_its_solution_and_an_answer_as_it_is(nbs, tmp_path, own):
+    starter = "def name_labels(labels):\n    return ..."
+    answer = "def name_labels(labels):\n    return sorted(set(labels)), [0 for _ in labels]"
+    check = "from ftcourse.checks.tasks import classification as task\nprint(task.name_labels.check(name_labels))"
+    path = write_notebook(nbs / "03_text_classification.ipynb", answer if own else starter, check)
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells[1:]:
+        cell.metadata["tags"] = [tasks.TAG]
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    (record,) = run(nbs)
+    if own:
+        assert record["status"] == "failed" and "CheckFailed" in record["error"] and "leads to" in record["error"]
+    else:
+        assert record["status"] == "passed" and ": right." in outputs(Path(record["notebook"]))
+    assert path.read_bytes() == before
 
 
 @pytest.mark.long

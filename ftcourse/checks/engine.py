@@ -1,4 +1,4 @@
-"""What every exercise shares: steps, their four outcomes, and what a learner sees of them."""
+"""What every exercise and every task in a lesson shares: steps, their four outcomes, what a learner sees of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import reprlib
 import signal
 import sys
 import threading
+import tomllib
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ _COLOURS = {
     ERROR: "#CC79A7",
     NOT_ATTEMPTED: "#56B4E9",
 }  # beside the word, never alone
+_OPEN = (
+    "Put your own code in the place of the three dots, and run both cells again.",
+    "This task is still open. Put your own code in the place of the three dots and run both cells again, or read on.",
+)  # of an exercise, and of a task in a lesson, which needs no answer
 LIMIT = 60.0  # seconds for a check; a right answer takes a few, on a slow machine as well
 TEXTS = Path(__file__).parent / "texts"  # written by build
 
@@ -131,10 +136,18 @@ class Note:
 
 
 class Exercise:
-    """An exercise: its steps in order."""
+    """An exercise: its steps in order.
 
-    def __init__(self, name: str, title: str) -> None:
-        self.name, self.title = name, title
+    Args:
+        name: of its notebook.
+        title: what it is about.
+        texts: file with the hints and the solution of each step; None for the one that `build` writes.
+        in_lesson: whether the steps are tasks inside a lesson, which goes on where one stays open.
+    """
+
+    def __init__(self, name: str, title: str, texts: Path | None = None, in_lesson: bool = False) -> None:
+        self.name, self.title, self.in_lesson = name, title, in_lesson
+        self.file = texts or TEXTS / f"{name}.json"
         self.steps: dict[str, Step] = {}
 
     def step(self, title: str) -> Callable[[Callable[..., str]], Step]:
@@ -151,8 +164,9 @@ class Exercise:
         return register
 
     def texts(self) -> dict[str, dict[str, Any]]:
-        """Return the starter, the hints and the solution of every step."""
-        return json.loads((TEXTS / f"{self.name}.json").read_text(encoding="utf-8"))
+        """Return the hints and the solution of every step, and its starter if its notebook is made from a solution."""
+        read = tomllib.loads if self.file.suffix == ".toml" else json.loads
+        return read(self.file.read_text(encoding="utf-8"))
 
 
 class Step:
@@ -174,10 +188,7 @@ class Step:
             with time_limit(LIMIT):
                 outcome, message = RIGHT, self._check(*answers)
         except _NotAttempted:
-            outcome, message = (
-                NOT_ATTEMPTED,
-                "Put your own code in the place of the three dots, and run both cells again.",
-            )
+            outcome, message = NOT_ATTEMPTED, _OPEN[self.exercise.in_lesson]
         except Wrong as error:
             outcome, message = WRONG, str(error)
         except _Failed as error:
@@ -198,17 +209,20 @@ class Step:
     def check(self, *answers: Any) -> Outcome:
         """Judge a learner's answers and note the outcome; show it, or raise `CheckFailed` where nobody is there.
 
+        A task of a lesson isn't noted, and while it is open it never stops the lesson.
+
         Args:
             *answers: as the cell of the check hands them over.
         """
-        found = self.judge(*answers)
-        if is_attended():
+        found, in_lesson = self.judge(*answers), self.exercise.in_lesson
+        if not is_attended():
+            if found.outcome != RIGHT and not (in_lesson and found.outcome == NOT_ATTEMPTED):
+                raise CheckFailed(str(found))
+        elif not in_lesson:
             try:
                 progress.note(self.exercise.name, self.name, found.outcome)
             except CourseError as error:
                 return Outcome(found.outcome, f"{found.message} (Not noted: {error})", found.title)
-        elif found.outcome != RIGHT:
-            raise CheckFailed(str(found))
         return found
 
     def hint(self) -> Note:
@@ -216,7 +230,8 @@ class Step:
         hints = self.exercise.texts()[self.name]["hints"]
         self._hints += 1
         if self._hints > len(hints):
-            return Note(f"{hints[-1]}\n\nThat was the last hint. `exercise.{self.name}.solution()` shows a solution.")
+            call = f"{'task' if self.exercise.in_lesson else 'exercise'}.{self.name}.solution()"
+            return Note(f"{hints[-1]}\n\nThat was the last hint. `{call}` shows a solution.")
         return Note(hints[self._hints - 1])
 
     def solution(self) -> Note:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import records
+from ..checks.tasks import TAG
 from ..errors import CourseError
 from ..files import write_atomically
 
 
 def code_sha256(notebook: dict[str, Any]) -> str:
-    """Return the SHA-256 of a notebook's code cells, without the cell in which papermill passes parameters.
+    """Return the SHA-256 of a notebook's code cells, but for the one with papermill's parameters and those of tasks.
 
     Args:
         notebook: a notebook as nbformat or json reads it.
@@ -41,6 +42,9 @@ def take_outputs(executed: str | Path, path: str | Path) -> None:
         )
     for cell, run in zip(_code_cells(notebook), _code_cells(copy), strict=True):
         cell["outputs"] = committed_outputs(run)
+    for cell in notebook["cells"]:
+        if TAG in _tags(cell):  # a task is committed open
+            cell["outputs"] = []
     _write_stamped(notebook, path)
 
 
@@ -122,8 +126,12 @@ def _code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         cell
         for cell in notebook["cells"]
-        if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", ())
+        if cell["cell_type"] == "code" and not {"injected-parameters", TAG}.intersection(_tags(cell))
     ]
+
+
+def _tags(cell: dict[str, Any]) -> list[str]:
+    return cell["metadata"].get("tags", [])
 
 
 def _source(cell: dict[str, Any]) -> str:

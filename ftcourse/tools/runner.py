@@ -122,7 +122,8 @@ def fingerprint(path: Path, profile: str) -> str:
     digest = hashlib.sha256(json.dumps([profile, [cell[:2] for cell in read_cells(path)]]).encode())
     package = Path(__file__).parents[1]
     records = sorted(results_folder().rglob("*.json"))
-    for file in [*sorted(package.rglob("*.py")), *records, package.parent / LOCK]:
+    sources = sorted([*package.rglob("*.py"), *package.rglob("*.toml")])
+    for file in [*sources, *records, package.parent / LOCK]:
         if file.exists():
             digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
     return digest.hexdigest()
@@ -271,7 +272,10 @@ def kernel_of_this_python(output: Path) -> Path:
 
 
 def _work(pipe: Connection, path: Path, working: Path, log: Path, profile: str, variables: dict[str, str]) -> None:
-    """Run one notebook (in the worker process), and send each cell as it starts, then the outcome."""
+    """Run one notebook (in the worker process), and send each cell as it starts, then the outcome.
+
+    A task that is still open is run with its solution.
+    """
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the whole group: the parent ends the run
     os.environ.update(variables)
     with open(log, "wb") as file:  # what libraries and the kernel print would spoil the live view
@@ -279,6 +283,8 @@ def _work(pipe: Connection, path: Path, working: Path, log: Path, profile: str, 
         os.dup2(file.fileno(), 2)
     skip_slow_grammar()
     from papermill import PapermillExecutionError, execute_notebook
+
+    from ..checks import tasks
 
     parameters = {} if path.stem == _UNPARAMETRISED else {"profile": profile}
     now: dict[str, Any] = {"cell": 0, "source": "", "heading": "", "cells": len(read_cells(path))}
@@ -290,6 +296,8 @@ def _work(pipe: Connection, path: Path, working: Path, log: Path, profile: str, 
             headings = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
             now["heading"] = next(iter(headings), now["heading"])
         number = now["number"] = now.get("number", 0) + 1  # as the person counts, who has no injected cell
+        if tasks.TAG in cell.metadata.get("tags", ()):
+            cell.source = tasks.fill(path.stem, cell.source)
         if cell.cell_type == "code":
             now.update(cell=number, source=cell.source)
             pipe.send({name: now[name] for name in ("cell", "source", "heading", "cells")})

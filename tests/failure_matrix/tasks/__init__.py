@@ -1,0 +1,1 @@
+"""Answers to the tasks inside the lessons, a module a lesson."""
