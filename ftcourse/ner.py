@@ -5,7 +5,7 @@ __all__ = ['align_labels', 'align_all_tokens', 'align_off_by_one', 'CapitalEmbed
            'load_tagger', 'tokenize_and_align', 'score_spans', 'score', 'compute_metrics', 'likeliest', 'best_path',
            'predict_words', 'find_errors', 'predict_entities', 'fine_tune']
 
-# %% ../nbs/05_ner.ipynb #6763e076
+# %% ../nbs/05_ner.ipynb #e1994e48
 import functools
 
 import numpy as np
@@ -22,13 +22,13 @@ from .train import IGNORED
 from .windows import token_probabilities
 from .word_tokens import for_words, with_capitals
 
-# %% ../nbs/05_ner.ipynb #43ea058e
+# %% ../nbs/05_ner.ipynb #16d0216c
 from .entities import LABELS, TAGS, as_bio, check_examples, parse_sentence, spans, split_words
 
-# %% ../nbs/05_ner.ipynb #7fd46a0f
+# %% ../nbs/05_ner.ipynb #7a7052e9
 from .entities import load_entities, load_out_of_domain, read_conll, read_sentences
 
-# %% ../nbs/05_ner.ipynb #f2000c2a
+# %% ../nbs/05_ner.ipynb #7013d34f
 def align_labels(word_ids, tags, names=TAGS):
     """Return the label of each token: the number of its word's tag on a word's first token, -100 elsewhere.
 
@@ -44,7 +44,7 @@ def align_labels(word_ids, tags, names=TAGS):
         previous = word
     return labels
 
-# %% ../nbs/05_ner.ipynb #8628ffe7
+# %% ../nbs/05_ner.ipynb #535b4cf8
 def align_all_tokens(word_ids, tags, names=TAGS):
     """Return a label for every token of a word: on its later tokens as inside the name.
 
@@ -62,7 +62,7 @@ def align_all_tokens(word_ids, tags, names=TAGS):
         previous = word
     return labels
 
-# %% ../nbs/05_ner.ipynb #a68b1571
+# %% ../nbs/05_ner.ipynb #1bbcce3b
 def align_off_by_one(word_ids, tags, names=TAGS):
     """Return each label one token too early, as if [CLS] took no place: the classic mistake, to see what it does.
 
@@ -73,7 +73,7 @@ def align_off_by_one(word_ids, tags, names=TAGS):
     """
     return [*align_labels(word_ids, tags, names)[1:], IGNORED]
 
-# %% ../nbs/05_ner.ipynb #8d595930
+# %% ../nbs/05_ner.ipynb #13369953
 class CapitalEmbedding(torch.nn.Module):
     """Embeddings in which a capitalised piece has the row of its small twin plus one row that all of them share.
 
@@ -91,12 +91,16 @@ class CapitalEmbedding(torch.nn.Module):
         self.register_buffer("small", small, persistent=False)
 
     def forward(self, numbers):
-        """Return the embedding of each piece; numbers is an integer tensor of any shape."""
+        """Return the embedding of each piece.
+
+        Args:
+            numbers: of the pieces, an integer tensor of any shape.
+        """
         small = self.small[numbers]
         capitals = (small != numbers).unsqueeze(-1) * self.capital
         return torch.nn.functional.embedding(small, self.weight, self.padding_idx) + capitals
 
-# %% ../nbs/05_ner.ipynb #5caaf444
+# %% ../nbs/05_ner.ipynb #9e30885a
 def see_capitals(model, tokenizer):
     """Return a tokenizer that keeps the first capital of a word, and give the model what it needs to read it.
 
@@ -125,7 +129,7 @@ def fold_capitals(model):
         model.config.vocab_size = len(rows)
     return model
 
-# %% ../nbs/05_ner.ipynb #e6259d68
+# %% ../nbs/05_ner.ipynb #530b5997
 def load_tagger(name, names=TAGS, revision=None, new_head=False, **config):
     """Load a pretrained body with a new head that tags tokens, with the attention that is fastest here.
 
@@ -141,7 +145,7 @@ def load_tagger(name, names=TAGS, revision=None, new_head=False, **config):
     config |= {"revision": revision, "attn_implementation": train.choose_attention()}
     return load_for_classes(AutoModelForTokenClassification, model_path(name), names, new_head, **config)
 
-# %% ../nbs/05_ner.ipynb #4d2448f8
+# %% ../nbs/05_ner.ipynb #729b432a
 def tokenize_and_align(dataset, tokenizer, max_length=128, align=align_all_tokens, names=TAGS):
     """Return the data set with what the model takes and the column labels, not padded.
 
@@ -166,7 +170,7 @@ def tokenize_and_align(dataset, tokenizer, max_length=128, align=align_all_token
     columns = dataset["train"].column_names if isinstance(dataset, DatasetDict) else dataset.column_names
     return dataset.map(convert, batched=True, remove_columns=columns, desc="Tokenising")
 
-# %% ../nbs/05_ner.ipynb #f62fce9b
+# %% ../nbs/05_ner.ipynb #f04241b5
 def _spans(gold, predicted):
     """Return for each sentence the set of its true entities, and for each the set of the found ones."""
     if len(gold) != len(predicted):
@@ -177,7 +181,7 @@ def _spans(gold, predicted):
             raise CourseError(f"Row {row} has {sizes}: both need one tag for each word.")
     return [[set(spans(as_bio(tags))) for tags in rows] for rows in (gold, predicted)]
 
-# %% ../nbs/05_ner.ipynb #c2aa03fb
+# %% ../nbs/05_ner.ipynb #dbb94410
 def score_spans(gold, predicted):
     """Return what `score` does, of entities that are given as sets.
 
@@ -202,7 +206,7 @@ def _rates(right, found, true):
     of = {"precision": (right, found), "recall": (right, true), "f1": (2 * right, found + true)}
     return {name: float(part / max(whole, 1)) for name, (part, whole) in of.items()} | {"entities": int(true)}
 
-# %% ../nbs/05_ner.ipynb #9a3c787c
+# %% ../nbs/05_ner.ipynb #612d1a07
 def score(gold, predicted):
     """Return precision, recall and F1 of whole entities, for all of them and for each label.
 
@@ -219,7 +223,7 @@ def score(gold, predicted):
     """
     return score_spans(*_spans(gold, predicted))
 
-# %% ../nbs/05_ner.ipynb #5668680d
+# %% ../nbs/05_ner.ipynb #1a7bbf7d
 def compute_metrics(eval_pred, names=TAGS):
     """Return precision, recall and F1 of whole entities, for the Trainer.
 
@@ -237,7 +241,7 @@ def compute_metrics(eval_pred, names=TAGS):
     overall = score(tags(labels), tags(answers))["all"]
     return {name: overall[name] for name in ("precision", "recall", "f1")}
 
-# %% ../nbs/05_ner.ipynb #30ee5da7
+# %% ../nbs/05_ner.ipynb #df385f10
 def likeliest(probabilities, names=TAGS):
     """Return the likeliest tag of each word, taken word by word.
 
@@ -247,7 +251,7 @@ def likeliest(probabilities, names=TAGS):
     """
     return [names[best] for best in np.argmax(probabilities, axis=1)] if len(probabilities) else []
 
-# %% ../nbs/05_ner.ipynb #65b1881d
+# %% ../nbs/05_ner.ipynb #f3149927
 def best_path(probabilities, names=TAGS):
     """Return the likeliest of all sequences of tags in which every I- continues a name of its kind (Viterbi, 1967).
 
@@ -272,7 +276,7 @@ def best_path(probabilities, names=TAGS):
         path.append(best[path[-1]])
     return [names[tag] for tag in reversed(path)]
 
-# %% ../nbs/05_ner.ipynb #893a2fa4
+# %% ../nbs/05_ner.ipynb #380d0d24
 def _cut(sentences, tokenizer, max_length, stride):
     """Return windows as dictionaries: row, places (the positions of first tokens with their words) and inputs."""
     tokenizer = for_words(tokenizer)
@@ -293,7 +297,7 @@ def _cut(sentences, tokenizer, max_length, stride):
         last = row
     return windows
 
-# %% ../nbs/05_ner.ipynb #c4af667f
+# %% ../nbs/05_ner.ipynb #36308879
 def _answers(probabilities, has_token, names, decode):
     """Return the (tag, probability) of each word of a sentence."""
     answers = [("O", 0.0)] * len(probabilities)
@@ -302,7 +306,7 @@ def _answers(probabilities, has_token, names, decode):
         answers[word] = tag, float(probabilities[word, names.index(tag)])
     return answers
 
-# %% ../nbs/05_ner.ipynb #940ac56a
+# %% ../nbs/05_ner.ipynb #1e3093d2
 def predict_words(sentences, model, tokenizer, max_length=128, stride=32, batch_size=32, decode=best_path):
     """Return (tag, probability) for each word of each sentence; a word without a token gets ('O', 0.0).
 
@@ -333,7 +337,7 @@ def predict_words(sentences, model, tokenizer, max_length=128, stride=32, batch_
                 margins[row][word], table[row][word] = margin, found[position]
     return [_answers(found, margin >= 0, names, decode) for found, margin in zip(table, margins, strict=True)]
 
-# %% ../nbs/05_ner.ipynb #c7ac89a1
+# %% ../nbs/05_ner.ipynb #337b8f1e
 def find_errors(gold, predicted):
     """Return what went wrong, one dictionary for each entity that isn't exactly right.
 
@@ -358,7 +362,7 @@ def find_errors(gold, predicted):
         errors += [{"row": row, "kind": "spurious", "true": None, "found": one} for one in spurious]
     return errors
 
-# %% ../nbs/05_ner.ipynb #21cd5bf7
+# %% ../nbs/05_ner.ipynb #a4771247
 def predict_entities(text, model, tokenizer, max_length=128, stride=32, decode=best_path):
     """Find the names in a text.
 
@@ -388,7 +392,7 @@ def predict_entities(text, model, tokenizer, max_length=128, stride=32, decode=b
         entities.append({"label": label, "start": start, "end": end, "text": text[start:end], "probability": least})
     return entities
 
-# %% ../nbs/05_ner.ipynb #71c0005e
+# %% ../nbs/05_ner.ipynb #9dc3bf72
 def fine_tune(dataset, model_name, output_dir, seed=0, num_copies=0, max_length=128, align=align_all_tokens,
               revision=None, model_config=None, capitals=True, **training):  # fmt: skip
     """Fine-tune a tagger on words and tags.
