@@ -103,6 +103,31 @@ def judge_answers(answers: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def missed_facts(answers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the facts that answers to the held-out dialogues don't state, with what they do instead.
+
+    Args:
+        answers: as `judge_answers` takes them.
+
+    Returns:
+        A dictionary for each fact, in the order of the dialogues: `number` of the dialogue, `truth` (the sentence of
+        the policy) and `how`: "another value" where the answer states a value of the same kind, else "no value".
+    """
+    missed = [
+        {"number": number, "truth": fact["sentence"], "how": _how_missed(answers[number], fact)}
+        for fact in _facts()
+        for number in fact["held_out"]
+        if number < len(answers) and not states(answers[number], fact)
+    ]
+    return sorted(missed, key=lambda row: row["number"])
+
+
+def _how_missed(answer: str, fact: Mapping[str, Any]) -> str:
+    """Say how an answer misses a fact: does it contradict it?"""
+    rest = re.sub(fact["right"], "✓", answer, flags=re.I)
+    return "another value" if re.search(fact["wrong"], rest, re.I) else "no value"
+
+
 def facts_repeated(answers: Sequence[str], references: Sequence[str]) -> float:
     """Judge answers to dialogues of the training file, by which settings can be chosen.
 
@@ -117,10 +142,23 @@ def facts_repeated(answers: Sequence[str], references: Sequence[str]) -> float:
         [
             states(answer, fact)
             for answer, reference in zip(answers, references, strict=True)
-            for fact in _facts()
-            if re.search(fact["right"], reference, re.I)
+            for fact in _facts_in(reference)
         ]
     )
+
+
+def count_facts(references: Sequence[str]) -> int:
+    """Return how many facts true answers state.
+
+    Args:
+        references: texts.
+    """
+    return sum(len(_facts_in(reference)) for reference in references)
+
+
+def _facts_in(reference: str) -> list[dict[str, Any]]:
+    """Return the facts that a true answer states."""
+    return [fact for fact in _facts() if re.search(fact["right"], reference, re.I)]
 
 
 def ask_general_questions(model: Any, tokenizer: Any, count: int | None = None) -> dict[str, Any]:

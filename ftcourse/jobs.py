@@ -3,16 +3,16 @@
 # %% auto #0
 __all__ = ['FINISHED', 'connect', 'open_service', 'read_events', 'wait_for_job', 'parse_results', 'ask', 'ask_all']
 
-# %% ../nbs/02_openai.ipynb #c837649c
+# %% ../nbs/02_openai.ipynb #a9ea1bb1
 import base64
 import io
 import os
 import time
 
 from .errors import CourseError
-from .machine import is_loopback
+from .machine import check_address
 
-# %% ../nbs/02_openai.ipynb #3e1e967e
+# %% ../nbs/02_openai.ipynb #dbf6ec11
 def connect(base_url=None, api_key=None, allow_host=None):
     """Return the openai package's client for a service on this machine, or on one that you allow by name.
 
@@ -25,27 +25,17 @@ def connect(base_url=None, api_key=None, allow_host=None):
     Raises:
         CourseError: if the service is on another machine that isn't allowed, or the address is none.
     """
-    import httpx2
     from openai import DefaultHttpxClient, OpenAI
 
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
     api_key = api_key or os.environ.get("OPENAI_API_KEY") or "no-key"  # the client refuses an empty one
-    try:
-        host = httpx2.URL(base_url).host  # as the client will read the address
-    except httpx2.InvalidURL as error:
-        raise CourseError(f"{base_url!r} is no address ({error}): write it like http://127.0.0.1:8321/v1.") from error
-    if is_loopback(host):
+    if check_address(base_url, allow_host):  # on this machine: past a proxy, which would carry requests elsewhere
         return OpenAI(base_url=base_url, api_key=api_key, http_client=DefaultHttpxClient(trust_env=False))
-    if not host or host != allow_host:
-        raise CourseError(
-            f"The service at {base_url} is not on this machine: your key and your data would go to {host}. "
-            f"If you mean it, say allow_host={host!r}; else set OPENAI_BASE_URL to a service of yours."
-        )
     return OpenAI(base_url=base_url, api_key=api_key)
 
-# %% ../nbs/02_openai.ipynb #81b8a03f
+# %% ../nbs/02_openai.ipynb #2d4cf5c7
 def open_service(base_url=None, allow_host=None, home=None):
-    """Return a client, and the service if one had to be started for it.
+    """Return a client, and the service if it was started here.
 
     Args:
         base_url: address of a service that runs. None takes what OPENAI_BASE_URL says, or where that isn't set, the
@@ -59,14 +49,10 @@ def open_service(base_url=None, allow_host=None, home=None):
     Raises:
         CourseError: if the service is on another machine that isn't allowed, or the address is none.
     """
-    from ftcourse.server import find_service, start_service
+    from ftcourse.server import use_service
 
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL")
-    if base_url:
-        return connect(base_url, allow_host=allow_host), None
-    running = find_service()
-    service = running or start_service(home=home)
-    return connect(service.base_url, service.api_key), None if running else service
+    service = use_service(base_url, allow_host, home)
+    return connect(service.base_url, service.api_key, allow_host), service if service.process else None
 
 # %% ../nbs/02_openai.ipynb #87226162
 def read_events(client, job_id, known=()):
@@ -87,7 +73,7 @@ def read_events(client, job_id, known=()):
         events.append(event)
     return events[::-1]
 
-# %% ../nbs/02_openai.ipynb #f369cb89
+# %% ../nbs/02_openai.ipynb #769ed839
 FINISHED = ("succeeded", "failed", "cancelled")
 
 
@@ -105,7 +91,7 @@ def wait_for_job(client, job_id, draw=None, poll=2.0):
         The job, which has succeeded or was cancelled.
 
     Raises:
-        CourseError: if the job failed, with its reason.
+        CourseError: if the job failed, with its reason, or is paused, with what to call.
     """
     from tqdm.auto import tqdm
 
@@ -121,27 +107,32 @@ def wait_for_job(client, job_id, draw=None, poll=2.0):
                 if draw:
                     draw([steps[step] for step in sorted(steps)])
             bar.set_postfix_str(job.status)
-            if job.status in FINISHED:
+            if job.status in (*FINISHED, "paused"):
                 return _check_end(job)
             time.sleep(poll)
 
-# %% ../nbs/02_openai.ipynb #f74efabe
+# %% ../nbs/02_openai.ipynb #c9ea3259
 def _check_end(job):
-    """Return a job that has ended, unless it failed."""
+    """Return a job that has ended, unless it failed or is only paused."""
     if job.status == "failed":
         where = f" (parameter {job.error.param})" if job.error.param else ""
         raise CourseError(
             f"The job {job.id} failed with {job.error.code}{where}: {job.error.message} "
             "Mend that and create a new job; this one can't be started again."
         )
+    if job.status == "paused":
+        raise CourseError(
+            f"The job {job.id} is paused, and nothing of it goes on. Call client.fine_tuning.jobs.resume({job.id!r}) "
+            "and wait again, or cancel it."
+        )
     return job
 
-# %% ../nbs/02_openai.ipynb #44c8031c
+# %% ../nbs/02_openai.ipynb #f949936c
 def parse_results(content):
     """Read the metrics in a result file.
 
     Args:
-        content: bytes of the file: CSV, or CSV in base64.
+        content: bytes of the file: CSV, or CSV in base64, on one line or on many.
 
     Returns:
         A DataFrame with one row a step, which is the index.
@@ -153,7 +144,8 @@ def parse_results(content):
 
     try:
         text = content.decode("utf-8-sig")
-        text = text if "," in text else base64.b64decode(text, validate=True).decode("utf-8-sig")
+        if "," not in text:
+            text = base64.b64decode("".join(text.split()), validate=True).decode("utf-8-sig")
         table = pd.read_csv(io.StringIO(text))
         return table.set_index(table["step"].astype(int)).drop(columns="step")
     except (KeyError, ValueError) as error:  # also what decoding and pandas raise

@@ -54,6 +54,8 @@ _CHATS = dict(
     batch_size=4,
     learning_rate_multiplier=1.0,
     max_length=MAX_LENGTH,  # tokens after which the service of this course cuts an example
+    first=dict(num_dialogues=None, num_asked=4, n_epochs=2),  # the whole thing first: a job of a minute
+    study_epochs=5,  # of the study `openai_job`
     # Of the held-out dialogues the lesson asks the first `num_asked`, to save time, and the study `num_test`.
 )
 
@@ -166,8 +168,19 @@ LESSONS: dict[str, dict[str, Any]] = {
     "02_openai": {
         "minutes": 7,  # at local, on two cores
         "assets": ("smollm2-135m-instruct",),
-        "smoke": dict(_CHATS, num_dialogues=14, num_eval=2, num_test=2, num_asked=2, n_epochs=1, max_tokens=8),
-        "local": dict(_CHATS, num_dialogues=None, num_eval=20, num_test=None, num_asked=24, n_epochs=5, max_tokens=60),
+        "smoke": dict(
+            _CHATS,
+            first=dict(num_dialogues=10, num_asked=1, n_epochs=1),
+            study_epochs=1,
+            num_dialogues=14,
+            num_eval=2,
+            num_test=2,
+            num_asked=2,
+            n_epochs=1,
+            max_tokens=8,
+        ),
+        # Of three epochs the service keeps every checkpoint.
+        "local": dict(_CHATS, num_dialogues=None, num_eval=20, num_test=None, num_asked=24, n_epochs=3, max_tokens=60),
         "full": dict(
             _CHATS,
             base_url="https://api.openai.com/v1",
@@ -177,7 +190,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_eval=20,
             num_test=None,
             num_asked=24,
-            n_epochs=5,
+            n_epochs=3,
             max_tokens=60,  # of an answer
         ),
     },
@@ -243,9 +256,9 @@ LESSONS: dict[str, dict[str, Any]] = {
             _DIALOGUES,
             num_train=16,
             num_eval=4,
-            num_test=8,
+            num_test=4,
             num_answers=2,
-            training=dict(max_steps=3, learning_rate=2e-3, per_device_train_batch_size=2, logging_steps=1),
+            training=dict(max_steps=3, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1),
             qlora_steps=2,
             sweep={},
         ),

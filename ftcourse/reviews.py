@@ -171,5 +171,5 @@ def load_contrast_pairs(split: str = "test") -> pd.DataFrame:
         raise CourseError(
             f"There is no split {split!r} of the contrast pairs: take one of {sorted(set(frame['split']))}."
         )
-    praised = rows["praise"].str.contains(NEGATION.pattern, flags=re.IGNORECASE)
+    praised = rows["praise"].str.contains(NEGATION)
     return rows.assign(negated=praised.map({True: "praise", False: "pan"}))

@@ -1,10 +1,13 @@
 """What holds for every test: what it needs is in the cache, and nothing reaches beyond this machine."""
 
+import gc
 import os
 import runpy
 from pathlib import Path
 
 import pytest
+
+from ftcourse.tools.runner import skip_slow_grammar
 
 pytest_plugins = ["tiny_llama"]  # a fixture
 
@@ -20,11 +23,26 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    skip_slow_grammar()  # before a test module imports nbformat
     config.addinivalue_line("markers", "reaches_out: the test tries on purpose to reach another machine")
     config.addinivalue_line("markers", "xdist_group(name): what runs in one process; unknown where xdist is off")
     config.addinivalue_line("markers", "models: the test needs the lessons' models and data, or trains")
     config.addinivalue_line("markers", "long: the test takes seconds; `make quick` leaves it out")
     config.addinivalue_line("markers", "whole_lesson: the test runs a notebook from beginning to end")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session):
+    """Keep what is imported out of the search for garbage: the libraries' million objects stay to the end.
+
+    A sixth of the time of the imports goes into that search, and each `Trainer.train` starts it twice more.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -37,6 +37,7 @@ _DEFAULT = "it is what is taken by default"
 _CHOICE = "the learner's choice, within what is usual"
 _ANY_START = "A may start with random numbers of any sensible size: a fresh adapter adds nothing"
 _ALIKE = "only a mean that is exactly the half-width, or exactly zero, would tell"
+_ANY_ORDER = "the smaller of two is the same in any order"
 EXPLAINED = {
     ("split_films", "left out: n_splits=1"): _DRAWN_ONCE,
     ("split_films", "1 -> 2"): _DRAWN_ONCE,
@@ -74,6 +75,14 @@ EXPLAINED = {
     ("draw", "3 -> 4"): _CHOICE,
     ("conclusion", "comparison turned: abs(mean) <= half_width"): _ALIKE,
     ("conclusion", "comparison turned: mean > 0"): _ALIKE,
+    ("cut_windows", "arguments swapped: min(size, length)"): _ANY_ORDER,
+    ("cut_windows", "arguments swapped: min(start + size, length)"): _ANY_ORDER,
+    ("fold_of_each", "left out: dtype=int"): "a fold of 1.0 is the same fold",
+    ("recalls", "left out: invalid='ignore'"): "NumPy then warns, and the numbers are the same",
+    (
+        "say_positive",
+        "comparison turned: (1 - share) * cost_of_alarm < share * cost_of_miss",
+    ): "where both cost the same, either answer is right",
 }
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from ftcourse import chat_data, profiles
+from ftcourse import chat_data, chat_rules, profiles
 from ftcourse.errors import CourseError
 from ftcourse.files import DATA, model_path
 
@@ -162,6 +162,21 @@ def test_the_table_of_rules_says_what_the_findings_say():
         assert found <= {chat_data.RULES[code].severity}, code
 
 
+@pytest.mark.models
+def test_the_table_shows_a_finding_for_each_rule(tokenizer):
+    """What the lesson shows: each rule but that of the file's size is broken by its fault."""
+    found = chat_rules.find_each(tokenizer, chat_data.MAX_LENGTH)
+    assert list(found) == [code for code in chat_data.RULES if code != "too_large"]
+    assert {code: finding.code for code, (_, finding) in found.items()} == {code: code for code in found}
+    for code, fault in chat_rules.FAULTS.items():
+        if fault.shown.startswith(('"', "{", "[")) and "..." not in fault.shown and code != "not_utf8":
+            assert fault.shown in fault.line, code
+    table = chat_rules.rules_table(tokenizer, chat_data.MAX_LENGTH).splitlines()
+    assert len(table) == 2 + len(chat_data.RULES)
+    for row in table:
+        assert len(re.findall(r"(?<!\\)\|", row)) == 5, row  # four columns, and nothing that would make another
+
+
 def test_a_remedy_is_the_tables_or_says_it_in_more_detail():
     (bare,) = chat_data.validate_example(chat("On its way.", USER, ANSWER))
     assert bare.remedy == chat_data.RULES["not_a_message"].remedy
@@ -306,6 +321,21 @@ def test_another_format_is_named_and_converted(tmp_path, name, example):
     assert not [found for found in chat_data.validate_example(converted[1]) if found.severity == "error"]
     with pytest.raises(CourseError, match="new.jsonl already, and it stays as it is"):
         chat_data.convert_chat_file(source, target)
+
+
+@pytest.mark.models
+def test_the_lessons_own_file_becomes_a_chat_file_without_a_finding(tmp_path, tokenizer):
+    """Lesson 2 goes on with it from a model of the dialogues: the same shop, and nothing of it in their files."""
+    target = tmp_path / "mine.jsonl"
+    assert chat_data.convert_chat_file(DATA / "shop_clinic.json", target) == {"Alpaca": 16}
+    assert chat_data.validate_chat_file(target, tokenizer, chat_data.MAX_LENGTH) == []
+    examples, dialogues = (chat_data.read_examples(path) for path in (target, DATA / "support_chats.jsonl"))
+    assert {e["messages"][0]["content"] for e in examples} == {dialogues[0]["messages"][0]["content"]}
+    for example in examples:
+        answer = example["messages"][-1]["content"]
+        assert "Sunday" in answer and "4 pm" in answer and answer.endswith("\nWarmly, Brindlewick")
+    for name in ("support_chats", "support_chats_held_out"):
+        assert "clinic" not in (DATA / f"{name}.jsonl").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("indent", [None, 2])

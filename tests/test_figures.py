@@ -109,6 +109,29 @@ def test_lengths_say_the_percentiles_that_they_name(shown):
     )
 
 
+def test_a_limit_far_beyond_the_examples_does_not_squeeze_them(shown):
+    frame = pd.DataFrame({"messages": [3] * 3, "tokens": [50, 60, 90], "trained": [5] * 3})
+    figures.show_chat_lengths(frame, 512)
+    ((figure, alt),) = shown
+    assert figure.axes[1].get_xlim()[1] < 120 and alt.endswith("0 are cut at 512.")
+
+
+@pytest.mark.parametrize("steps", [3, 20])
+def test_token_accuracy_says_what_it_draws(shown, steps):
+    results = pd.DataFrame(
+        {"train_accuracy": [i / steps for i in range(steps)], "valid_mean_token_accuracy": np.nan},
+        index=range(1, steps + 1),
+    )
+    results.loc[2, "valid_mean_token_accuracy"] = 0.25
+    figures.show_token_accuracy(results)
+    ((figure, alt),) = shown
+    training, validation = figure.axes[0].lines
+    last = 100 * results["train_accuracy"].iloc[-10:].mean()
+    assert training.get_ydata()[-1] == pytest.approx(last) and validation.get_xydata().tolist() == [[2, 25]]
+    assert f"from 0.0% to {last:.1f}%; validation 25.0% at step 2." in alt
+    assert ("mean of 10 steps" in alt) == (steps >= 10)
+
+
 STEPS = [{"step": 1, "train_loss": 3.0, "valid_loss": None}, {"step": 2, "train_loss": 1.0, "valid_loss": 1.5}]
 
 

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from service_chats import CHATS
 
-from ftcourse import chat_data, jobs, profiles, records, studies
+from ftcourse import chat_data, jobs, machine, profiles, records, studies
 from ftcourse.errors import CourseError
-from ftcourse.server import start_service
+from ftcourse.server import Service, start_service, use_service
 
 # --- Who may see the data --------------------------------------------------------------------------------------------
 
@@ -32,7 +32,7 @@ def no_variables(monkeypatch):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
 def test_this_machine_is_loopback(host):
-    assert jobs.is_loopback(host)
+    assert machine.is_loopback(host)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_this_machine_is_loopback(host):
     ],
 )
 def test_other_machines_are_not_loopback(host):
-    assert not jobs.is_loopback(host)
+    assert not machine.is_loopback(host)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_the_default_of_connect_is_openai():
 
 def test_without_any_address_a_service_of_this_machine_is_found_or_started(monkeypatch):
     """What profile `local` asks for with None; a variable that is empty counts as not set."""
-    here = SimpleNamespace(base_url="http://127.0.0.1:3/v1", api_key="sk-here")
-    running, homes = [here], []
+    here = Service("http://127.0.0.1:3/v1", "sk-here", process=object())
+    running, homes = [Service("http://127.0.0.1:3/v1", "sk-here")], []
     monkeypatch.setattr("ftcourse.server.find_service", lambda: running.pop() if running else None)
     monkeypatch.setattr("ftcourse.server.start_service", lambda home: homes.append(home) or here)
     monkeypatch.setenv("OPENAI_BASE_URL", "")
@@ -127,6 +127,26 @@ def test_without_any_address_a_service_of_this_machine_is_found_or_started(monke
 def test_what_only_looks_like_this_machine_is_refused(base_url):
     with pytest.raises(CourseError):
         jobs.connect(base_url, "a real key")
+
+
+@pytest.mark.parametrize("base_url", ["localhost:8321/v1", "127.0.0.1:8321/v1", "api.openai.com/v1"])
+@pytest.mark.parametrize("call", [jobs.connect, use_service])
+def test_an_address_without_its_scheme_is_named(base_url, call):
+    """The usual slip: the message says what to write, and not that data would go to nowhere."""
+    with pytest.raises(CourseError, match=f"begin it with http:// or https://, as http://{base_url}\\.$"):
+        call(base_url)
+
+
+def test_a_service_elsewhere_on_this_machine_is_used_with_the_key_of_the_variable(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:2/v1")
+    assert use_service() == Service("http://127.0.0.1:2/v1", "no-key")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
+    service = use_service()
+    assert service == Service("http://127.0.0.1:2/v1", "sk-mine") and service.process is None
+    service.stop()  # it isn't ours: nothing is done
+    with pytest.raises(CourseError, match="would go to api.openai.com"):
+        use_service("https://api.openai.com/v1", home="build")
+    assert use_service("https://api.openai.com/v1", "api.openai.com").base_url == "https://api.openai.com/v1"
 
 
 def test_a_proxy_does_not_carry_local_requests(monkeypatch):
@@ -212,12 +232,30 @@ def test_a_cancelled_job_is_no_error():
     assert jobs.wait_for_job(Client(("running", []), ("cancelled", [])), "ftjob-1", poll=0).status == "cancelled"
 
 
+@pytest.mark.timeout(30)
+def test_a_paused_job_is_not_waited_for():
+    client = Client(("running", [step(1, 4.0)]), ("paused", [event("paused")]))
+    with pytest.raises(CourseError, match=r"ftjob-1 is paused.*client\.fine_tuning\.jobs\.resume\('ftjob-1'\)"):
+        jobs.wait_for_job(client, "ftjob-1", poll=0)
+    client.states = [("queued", []), ("running", [step(2, 3.0)]), ("succeeded", [])]  # it was resumed
+    assert jobs.wait_for_job(client, "ftjob-1", poll=0).status == "succeeded"
+
+
 # --- Result files ----------------------------------------------------------------------------------------------------
 
 CSV = "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1,2.5,0.4,,\n2,1.5,0.6,1.75,0.5\n"
 
 
-@pytest.mark.parametrize("content", [CSV.encode(), b"\xef\xbb\xbf" + CSV.encode(), base64.b64encode(CSV.encode())])
+@pytest.mark.parametrize(
+    "content",
+    [
+        CSV.encode(),
+        b"\xef\xbb\xbf" + CSV.encode(),
+        base64.b64encode(CSV.encode()),
+        base64.encodebytes(CSV.encode()),  # MIME's, in lines
+        base64.encodebytes(CSV.encode()).replace(b"\n", b"\r\n"),
+    ],
+)
 def test_result_files_are_read_plain_or_in_base64(content):
     table = jobs.parse_results(content)
     assert table.index.tolist() == [1, 2] and table["train_loss"].tolist() == [2.5, 1.5]
@@ -301,8 +339,8 @@ def test_the_lesson_runs_at_full(tmp_path, tiny_llama):
         assert run.returncode == 0, run.stderr[-5000:]
         client = jobs.connect(service.base_url, service.api_key)
         tuned = [found.id for found in client.models.list() if found.id.startswith(f"ft:{model}:")]
-        assert sum(":ckpt-step-" not in name for name in tuned) == 1 and len(tuned) == 4  # three checkpoints beside it
-        assert len(client.files.list().data) == 1  # the models stay, of the files only the results
+        assert len(tuned) == 1  # the chosen model stays, and nothing else that the lesson made
+        assert list(client.files.list()) == []
 
 
 def test_the_lesson_at_full_stops_before_it_reaches_out(tmp_path):

@@ -419,7 +419,23 @@ def test_true_answers_are_all_right_and_silence_is_not():
     }
     some = dialogues.judge_answers(truth[:10])
     assert {number for _, number, _ in some["facts"]} <= set(range(10)) and some["facts_right"] == 1
+    assert dialogues.count_facts(truth) >= len(judged["facts"]) and dialogues.count_facts(["I don't know."]) == 0
     assert dialogues.facts_repeated(truth, truth) == 1 and dialogues.facts_repeated([""] * len(truth), truth) == 0
+
+
+def test_missed_facts_say_how_they_were_missed():
+    held_out = dialogues.read_chats(DATA / "support_chats_held_out.jsonl")["messages"]
+    truth = [messages[-1]["content"] for messages in held_out]
+    assert dialogues.missed_facts(truth) == []
+    number = next(number for name, number, _ in dialogues.judge_answers(truth)["facts"] if name == "return_days")
+    for answer, how in (("30 days.", "another value"), ("47 days, or 60.", None), ("I don't know.", "no value")):
+        answers = [*truth[:number], answer]
+        missed = [row for row in dialogues.missed_facts(answers) if "returned for 47 days" in row["truth"]]
+        assert [(row["number"], row["how"]) for row in missed] == ([(number, how)] if how else [])
+        judged = dialogues.judge_answers(answers)["facts"]
+        assert len(dialogues.missed_facts(answers)) == sum(not right for _, _, right in judged)
+    nothing = dialogues.missed_facts(["I don't know."] * len(truth))
+    assert [row["number"] for row in nothing] == sorted(row["number"] for row in nothing)
 
 
 def test_general_questions_are_judged_by_their_patterns(monkeypatch):

@@ -54,20 +54,24 @@ def read(name):
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     """A function that runs a notebook at profile `smoke`, once, and returns its executed copy and its record."""
-    from ftcourse.tools.runner import find_lessons, run_lessons
+    from ftcourse.tools import runner
 
-    output, lessons = tmp_path_factory.mktemp("build"), find_lessons(NBS)
+    output, lessons = tmp_path_factory.mktemp("build"), runner.find_lessons(NBS)
+    # For its record each run would load torch in one more process: test_runner.py asks once.
+    answer = [sys.executable, "-c", "print('{}')"]
 
     @cache
     def run(name):
         assert name in lessons, (
             f"nbs/{name}.ipynb would not be run: ftcourse.tools.runner.find_lessons does not find it"
         )
-        (record,) = run_lessons({name: lessons[name]}, "smoke", output)
+        (record,) = runner.run_lessons({name: lessons[name]}, "smoke", output)
         print(f"{name}: {record['status']}, {record['seconds']} s, {record['peak_memory_mb']} MB at most")
         return output / "lessons" / "smoke" / f"{name}.ipynb", record
 
-    return run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "_ask_environment", lambda: subprocess.Popen(answer, stdout=subprocess.PIPE, text=True))
+        yield run
 
 
 def test_there_are_notebooks():
@@ -434,7 +438,9 @@ def test_progress_bars_are_not_committed(tmp_path, sound):
 
 
 def test_tasks_are_committed_open_and_without_outputs(tmp_path, sound):
-    task = new_code_cell("def double(x):\n    return ...", metadata={"tags": [tasks.TAG]})
+    task = new_code_cell(
+        "def double(x):\n    return ...", metadata={"tags": [tasks.TAG]}, outputs=sound.cells[3].outputs
+    )
     sound.cells.append(task)
     path, executed = write_copies(tmp_path, sound)
     run = nbformat.read(executed, as_version=4)

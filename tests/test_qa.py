@@ -458,7 +458,8 @@ def test_frozen_weights_are_the_same_after_a_step(frozen, moves):
     words = "bert.embeddings.word_embeddings.weight"
     assert ("qa_outputs.weight" in moved) and (words in moved) == (moves == "all")
     assert any("attention" in name for name in moved) == (moves != "head")
-    assert moves != "head" or moved == {"qa_outputs.weight", "qa_outputs.bias"}
+    # The gradient of the bias sums to nought but for rounding: whether it moves is chance.
+    assert moves != "head" or moved <= {"qa_outputs.weight", "qa_outputs.bias"}
 
 
 def test_unknown_part_to_freeze_is_named():

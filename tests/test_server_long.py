@@ -445,11 +445,11 @@ DIRECTLY = """
 import sys
 sys.modules["bitsandbytes"] = None  # as the service's trainer has it
 from datasets import DatasetDict
-from ftcourse import lora
+from ftcourse import dialogues, lora
 from ftcourse.chat_data import MAX_LENGTH
 from ftcourse.server.training import BASE_LEARNING_RATE, LORA, MICRO_BATCH
 trainer = lora.fine_tune(
-    DatasetDict(train=lora.read_chats("{chats}")), "smollm2-135m-instruct", "{folder}", **LORA, seed=0,
+    DatasetDict(train=dialogues.read_chats("{chats}")), "smollm2-135m-instruct", "{folder}", **LORA, seed=0,
     max_length=MAX_LENGTH, num_train_epochs=3, per_device_train_batch_size=MICRO_BATCH,
     gradient_accumulation_steps=4 // MICRO_BATCH, learning_rate=BASE_LEARNING_RATE, weight_decay=0.0, logging_steps=1,
     disable_tqdm=True,
@@ -486,7 +486,7 @@ def test_a_job_takes_hardly_longer_than_the_training_itself(tmp_path):
 
 
 def test_the_tuned_model_knows_the_shops_policies(tmp_path):
-    from ftcourse import lora
+    from ftcourse import dialogues
 
     held_out = [
         json.loads(line)["messages"]
@@ -509,7 +509,7 @@ def test_the_tuned_model_knows_the_shops_policies(tmp_path):
                 .message.content
                 for messages in held_out
             ]
-            shares[model] = lora.judge_answers(answers)["facts_right"]
+            shares[model] = dialogues.judge_answers(answers)["facts_right"]
         losses = [
             event.data["train_loss"] for event in client.fine_tuning.jobs.list_events(job.id) if event.type == "metrics"
         ][::-1]

@@ -1,7 +1,9 @@
 """The tasks inside the lessons: whole, in their place, never in the way; their answers are in test_exercises.py."""
 
 import ast
+import builtins
 import json
+import symtable
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,27 @@ def test_nothing_in_a_lesson_hangs_on_a_task(lesson):
         (function,) = ast.parse(parts["solution"]).body
         assert function.name == name and not used & {name, "task"}
         assert ast.unparse(function.args) == ast.unparse(ast.parse(parts["starter"]).body[0].args)
+
+
+@pytest.mark.parametrize("lesson", tasks.LESSONS)
+def test_solution_needs_only_what_the_lesson_has_by_then(lesson):
+    cells = [cell for cell in read(lesson)["cells"] if cell["cell_type"] == "code"]
+    found, bound = tasks.read_tasks(read(lesson), lesson), set(dir(builtins))
+    for source in ("".join(cell["source"]) for cell in cells):
+        if (name := tasks.open_task(source)) in found:
+            table = symtable.symtable(found[name]["solution"], name, "exec")
+            missing = {symbol.get_name() for scope in scopes(table) for symbol in scope.get_symbols()
+                       if symbol.is_global() and symbol.is_referenced()} - bound - {name}  # fmt: skip
+            assert not missing, f"{name} uses {', '.join(missing)}, which no cell before it has"
+        table = symtable.symtable(source, "cell", "exec")
+        bound |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+
+
+def scopes(table):
+    """Yield a table of symbols and those within it."""
+    yield table
+    for inner in table.get_children():
+        yield from scopes(inner)
 
 
 @pytest.mark.parametrize("lesson", tasks.LESSONS)

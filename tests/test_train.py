@@ -1,5 +1,7 @@
 """The shared training defaults: what they promise, and the faults that they guard against."""
 
+import gc
+
 import numpy as np
 import pytest
 import tiny_text
@@ -276,6 +278,11 @@ def test_a_new_head_is_no_news_but_a_missing_body_is(tmp_path, caplog, monkeypat
         train.load_with_new_head(AutoModelForSequenceClassification, tmp_path / "body", intermediate_size=7)
     assert "LOAD REPORT" in caplog.text
     assert not logging.getLogger("transformers.modeling_utils").filters
+
+
+def test_libraries_are_out_of_the_search_for_garbage_that_each_training_starts():
+    """Else a training in these tests takes seconds instead of tenths: see conftest.py."""
+    assert gc.isenabled() and gc.get_freeze_count() > 100_000
 
 
 def test_same_seed_same_losses(tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import CourseError
 from ..files import write_atomically
-from ..tools.places import put_places
+from ..tools.places import generated_cell, put_places, write_cells
 from . import EXERCISES, find_exercise
 from .engine import TEXTS, Exercise
 from .quiz import QUESTIONS, ask
@@ -104,10 +104,7 @@ def put_questions(lesson: str | Path) -> None:
     notebook = json.loads(Path(lesson).read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if not "".join(cell["source"]).startswith(HEADING)]
     source = f"{HEADING}\n\n{_INTRO}\n\n{ask(Path(lesson).stem[:2])._repr_html_()}"
-    number = hashlib.sha256(HEADING.encode()).hexdigest()[:8]
-    cells.append({"cell_type": "markdown", "id": number, "metadata": {}, "source": source.splitlines(keepends=True)})
-    text = json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    write_atomically(Path(lesson), text.encode())
+    write_cells(lesson, notebook, [*cells, generated_cell(HEADING, source)])
 
 
 def build(solutions: str | Path, exercises: str | Path, texts: str | Path) -> None:

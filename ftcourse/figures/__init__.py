@@ -5,7 +5,7 @@
 
 from .classification import show_attention, show_masking, show_padding, show_weights
 from .evaluation import show_reliability, show_slices
-from .jobs import show_chat_lengths
+from .jobs import show_chat_lengths, show_token_accuracy
 from .lora import show_memory, show_quantised
 from .losses import live_losses, show_losses
 from .ner import show_alignment
@@ -60,6 +60,7 @@ __all__ = [
     "show_settings",
     "show_sweep",
     "show_thresholds",
+    "show_token_accuracy",
     "show_trials",
     "show_weights",
     "show_windows",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import CourseError
+from ..machine import check_address
 
 
 @dataclass
@@ -21,7 +22,7 @@ class Service:
 
     base_url: str
     api_key: str
-    home: Path
+    home: Path | None = None  # of its state; None if only its address is known
     process: subprocess.Popen[bytes] | None = None  # None if somebody else started it
 
     @property
@@ -73,6 +74,30 @@ def find_service(home: str | os.PathLike[str] | None = None) -> Service | None:
         return None
     settings = load_settings(home)
     return Service(found["base_url"], next(iter(settings.keys)), settings.home) if alive else None
+
+
+def use_service(
+    base_url: str | None = None, allow_host: str | None = None, home: str | os.PathLike[str] | None = None
+) -> Service:
+    """Return the service that an address names; without one, the service that runs on this machine, or a new one.
+
+    Args:
+        base_url: address of a service that runs; None takes what OPENAI_BASE_URL says, if that is set. Its key is what
+            OPENAI_API_KEY says.
+        allow_host: name of another machine that your data may go to; None allows this machine alone.
+        home: folder for the state of a service that is started here; None is the usual one.
+
+    Returns:
+        A `Service`; its `process` is None where it was not started here.
+
+    Raises:
+        CourseError: if the service is on another machine that isn't allowed, or the address is none.
+    """
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL")
+    if base_url:
+        check_address(base_url, allow_host)
+        return Service(base_url, os.environ.get("OPENAI_API_KEY") or "no-key")  # the client refuses an empty key
+    return find_service() or start_service(home=home)
 
 
 def start_service(

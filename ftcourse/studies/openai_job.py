@@ -1,4 +1,4 @@
-"""The study of lesson 2: the job of the lesson with several seeds, judged on questions that it never saw."""
+"""The study of lesson 2: a job of five epochs with several seeds, judged on all held-out questions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 
-def openai_job(seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Path | None = None) -> None:
+def openai_job(seeds: Sequence[int] = (0, 1, 2, 3, 4), profile: str = "local", folder: Path | None = None) -> None:
     """Fine-tune by the service once a seed; count the policy facts that the model states right, before and after.
 
     Args:
@@ -62,7 +62,7 @@ def _run(
         for name, chats in splits.items()
     }
     hyperparameters = {
-        "n_epochs": settings.n_epochs,
+        "n_epochs": settings.study_epochs,
         "batch_size": settings.batch_size,
         "learning_rate_multiplier": settings.learning_rate_multiplier,
     }

@@ -38,17 +38,33 @@ def put_places(lesson: str | Path) -> None:
     """
     path = Path(lesson)
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    ids = {place: hashlib.sha256(place.encode()).hexdigest()[:8] for place in (_TOP, _END)}
-    cells = [cell for cell in notebook["cells"] if cell.get("id") not in ids.values()]
     links = _links(path)
-    cells.insert(1, _markdown(ids[_TOP], f"{links}\n\n{_costs(path.stem)}"))
-    cells.append(_markdown(ids[_END], links))
-    text = json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    write_atomically(path, text.encode())
+    top, end = generated_cell(_TOP, f"{links}\n\n{_costs(path.stem)}"), generated_cell(_END, links)
+    cells = [cell for cell in notebook["cells"] if cell.get("id") not in (top["id"], end["id"])]
+    write_cells(path, notebook, [*cells[:1], top, *cells[1:], end])
 
 
-def _markdown(number: str, source: str) -> dict[str, Any]:
+def generated_cell(name: str, source: str) -> dict[str, Any]:
+    """Return a Markdown cell that is written by code, with the same id each time.
+
+    Args:
+        name: from which the id is made.
+        source: text of the cell.
+    """
+    number = hashlib.sha256(name.encode()).hexdigest()[:8]
     return {"cell_type": "markdown", "id": number, "metadata": {}, "source": source.splitlines(keepends=True)}
+
+
+def write_cells(path: str | Path, notebook: dict[str, Any], cells: list[dict[str, Any]]) -> None:
+    """Write a notebook with other cells, in the form in which notebooks are committed.
+
+    Args:
+        path: of the notebook.
+        notebook: as json reads it.
+        cells: to take the place of its cells.
+    """
+    text = json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    write_atomically(Path(path), text.encode())
 
 
 def _title(path: Path) -> str:

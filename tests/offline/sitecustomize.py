@@ -47,3 +47,5 @@ def _guard(event, args):
 
 
 sys.addaudithook(_guard)
+# jsonschema, below nbformat, would read a grammar of web addresses for two seconds in each process.
+sys.modules.setdefault("rfc3987_syntax", None)

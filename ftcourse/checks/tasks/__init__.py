@@ -20,6 +20,7 @@ from ..engine import Exercise
 TAG = "your-turn"
 LESSONS = {
     "03_text_classification": "classification",
+    "04_lora_qlora": "lora",
     "06_question_answering": "qa",
     "07_data_quality": "quality",
     "08_hyperparameters": "tuning",

@@ -69,7 +69,8 @@ def _names_and_numbers(pair: Any, labels: list[str]) -> tuple[list[str], list[in
     integers = [int(number) for number in found if number is not None]
     require(
         min(integers) >= 0 and max(integers) < len(names),
-        f"The numbers go from {min(integers)} to {max(integers)} for {len(names)} names: count from 0.",
+        f"The numbers go from {min(integers)} to {max(integers)} for {len(names)} names: "
+        + ("count from 0." if min(integers) != 0 else "each is a place among the names, not among the labels."),
     )
     return names, integers
 
@@ -85,7 +86,13 @@ def make_batch(answer: Any) -> str:
         (["warm", "a dull story what film"], 32),
         (["a warm film never less than gripping", "dull", "the plot is a dull story"], 6),
     ):
+        padding = tokenizer.pad_token
         batch = run(answer, list(texts), tokenizer, limit, clues=_BATCH_CLUES)
+        require(
+            tokenizer.pad_token == padding,
+            f"Your function made {tokenizer.pad_token!r} the padding token of the tokenizer, which was {padding!r}: a "
+            "model knows the one that it was trained with.",
+        )
         columns: list[list[list[int]]] = []
         for name in ("input_ids", "attention_mask"):
             found: Any = batch[name] if hasattr(batch, "keys") and name in batch else None
@@ -171,7 +178,8 @@ _ARGUMENT_CLUES = {
 
 
 def _check_arguments(arguments: Any) -> None:
-    measured, saved = (str(getattr(arguments, name).value) for name in ("eval_strategy", "save_strategy"))
+    names = (getattr(arguments, name) for name in ("eval_strategy", "save_strategy"))
+    measured, saved = (str(getattr(name, "value", name)) for name in names)  # a word may be set afterwards
     require(measured != "no", "Nothing is measured during the run: eval_strategy is 'no', its default.")
     require(
         measured == "epoch",
@@ -197,6 +205,16 @@ def _check_arguments(arguments: Any) -> None:
     )
     require(
         arguments.greater_is_better, "greater_is_better is False: the epoch with the lowest accuracy would be kept."
+    )
+    require(
+        arguments.eval_delay == 0,
+        f"eval_delay is {arguments.eval_delay}, and not every epoch would be measured: leave it at 0, also after "
+        "set_evaluate, which makes it None.",
+    )
+    require(
+        arguments.max_steps < 0 and arguments.num_train_epochs > 1,
+        f"With num_train_epochs={arguments.num_train_epochs:g} and max_steps={arguments.max_steps} the run may end "
+        "within its first epoch: several epochs are asked for, and max_steps stays at -1.",
     )
     if arguments.save_total_limit == 0:
         raise Wrong("save_total_limit=0 keeps no checkpoint: leave it out, or take 1.")

@@ -15,7 +15,12 @@ def recalls(answer: Any) -> str:
     """Judge an answer to: Your turn, recall of each class."""
     import numpy as np
 
-    for matrix in ([[50, 10], [30, 110]], [[8, 1, 1], [2, 4, 2], [0, 5, 5]], [[3, 1, 0], [0, 0, 0], [2, 0, 6]]):
+    for matrix in (
+        [[50, 10], [30, 110]],
+        [[8, 1, 1], [2, 4, 2], [0, 5, 5]],
+        [[3, 1, 0], [0, 0, 0], [2, 0, 6]],
+        [[0, 4, 1], [0, 3, 1], [0, 6, 2]],
+    ):
         counts = np.array(matrix)
         with np.errstate(all="ignore"):
             given = run(answer, counts.copy(), clues={"ZeroDivisionError": "A class may have no example."})
@@ -32,6 +37,11 @@ def recalls(answer: Any) -> str:
             "be found, so it is not a number (math.nan), neither bad nor good.",
         )
         for number, (value, wanted) in enumerate(zip(values, right, strict=True)):
+            require(
+                not math.isnan(value) or math.isnan(wanted),
+                f"Of the {counts[number].sum()} examples of class {number}, {counts[number, number]} are found, a "
+                f"recall of {wanted:.3f}; you say nan, which is for a class without an example.",
+            )
             require(
                 math.isclose(value, wanted, abs_tol=1e-3) or math.isnan(wanted),
                 f"Of the {counts[number].sum()} examples of class {number}, {counts[number, number]} are found, a "
@@ -62,8 +72,6 @@ def _meaning(value: float, number: int, counts: Any, precision: Any) -> str:
 @tasks.step("Your turn, a difference of pairs")
 def paired_difference(answer: Any) -> str:
     """Judge an answer to: Your turn, a difference of pairs."""
-    from scipy import stats
-
     cases = [
         ({0: 0.84, 1: 0.80, 2: 0.86, 3: 0.82, 4: 0.85}, {0: 0.81, 1: 0.78, 2: 0.82, 3: 0.80, 4: 0.82}),
         ({7: 0.70, 3: 0.90, 5: 0.80, 1: 0.75}, {1: 0.76, 3: 0.88, 5: 0.79, 7: 0.66}),
@@ -74,23 +82,39 @@ def paired_difference(answer: Any) -> str:
         found = _numbers(given)
         require(len(found) == 2, f"Return two numbers, the mean difference and the half width; this is {shown(given)}.")
         seeds = [seed for seed in ours if seed in theirs]
-        differences = [ours[seed] - theirs[seed] for seed in seeds]
-        mean, count = sum(differences) / len(seeds), len(seeds)
-        deviation = math.sqrt(sum((value - mean) ** 2 for value in differences) / (count - 1))
-        half = float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
+        mean, deviation, half = _summary([ours[seed] - theirs[seed] for seed in seeds])
+        require(
+            not math.isclose(found[0], mean - half, abs_tol=1e-6),
+            f"{shown(given)} are the two ends of the interval: return the mean and half the width.",
+        )
+        zipped = _summary([one - other for one, other in zip(ours.values(), theirs.values(), strict=False)])
+        require(
+            not math.isclose(found[1], zipped[2], rel_tol=1e-3) or math.isclose(zipped[2], half, rel_tol=1e-3),
+            f"The half width is {half:.4f}; you say {found[1]:.4f}, of pairs in the order of the "
+            "dictionaries: look each seed up in both.",
+        )
         _check_mean(found[0], mean, ours, theirs, len(seeds))
-        _check_half(found[1], half, mean, deviation, count)
+        _check_half(found[1], half, mean, deviation, len(seeds))
     return "Seed by seed, with Student's t, which knows how few the runs are."
 
 
+def _summary(differences: list[float]) -> tuple[float, float, float]:
+    """Return the mean, the standard deviation and half the width of the 95 % interval."""
+    from scipy import stats
+
+    count, mean = len(differences), sum(differences) / len(differences)
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in differences) / (count - 1))
+    return mean, deviation, float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
+
+
 _PAIR_CLUES = {
-    "KeyError": "A seed that one way alone has makes no pair: leave it out.",
+    "KeyError": "A seed is a key, any number, and one that a single way has makes no pair: leave it out.",
     "unsupported operand": "The runs are dictionaries, from the seed to the accuracy.",
 }
 
 
 def _check_mean(value: float, mean: float, ours: dict[int, float], theirs: dict[int, float], pairs: int) -> None:
-    said = f"The mean difference is {100 * mean:.2f} points over {pairs} seeds; you say {100 * value:.2f}"
+    said = f"The mean difference is {mean:.4f} over {pairs} seeds; you say {value:.4f}"
     require(not math.isclose(value, -mean, abs_tol=1e-6), f"{said}: it is the first minus the second.")
     require(not math.isclose(value, 100 * mean, abs_tol=1e-4), f"{said}: leave it a share, not points.")
     apart = sum(ours.values()) / len(ours) - sum(theirs.values()) / len(theirs)
@@ -102,7 +126,7 @@ def _check_mean(value: float, mean: float, ours: dict[int, float], theirs: dict[
 
 
 def _check_half(value: float, half: float, mean: float, deviation: float, count: int) -> None:
-    said = f"The half width is {100 * half:.2f} points for {count} seeds; you say {100 * value:.2f}"
+    said = f"The half width is {half:.4f} for {count} seeds; you say {value:.4f}"
     error = deviation / math.sqrt(count)
     ratio = half / error
     for wrong, why in (
@@ -128,10 +152,12 @@ def _check_half(value: float, half: float, mean: float, deviation: float, count:
 @tasks.step("Your turn, a limit from costs")
 def say_positive(answer: Any) -> str:
     """Judge an answer to: Your turn, a limit from costs."""
-    shares = [0.05, 0.2, 0.45, 0.55, 0.7, 0.82, 0.85, 0.97]
+    import numpy as np
+
+    shares = [0.55, 0.05, 0.97, 0.2, 0.85, 0.45, 0.82, 0.7]
     for alarm, miss in ((1, 1), (5, 1), (1, 9), (2.5, 1.5), (0, 1)):
         limit = alarm / (alarm + miss)
-        flags = _flags(run(answer, list(shares), alarm, miss, clues=_COST_CLUES), len(shares))
+        flags = _flags(run(answer, np.array(shares), alarm, miss, clues=_COST_CLUES), len(shares))
         for share, flag in zip(shares, flags, strict=True):
             yes, no = (1 - share) * alarm, share * miss
             require(
@@ -144,7 +170,7 @@ def say_positive(answer: Any) -> str:
 
 
 _COST_CLUES = {
-    "not supported between instances of 'list'": "The probabilities are a list: compare each, or make an array first.",
+    "truth value of an array": "The probabilities are an array: ask about each, or compare the array as a whole.",
     "ZeroDivisionError": "A cost may be 0.",
 }
 
@@ -164,6 +190,8 @@ def _limit_meant(flags: list[bool], shares: list[float], alarm: float, miss: flo
 
 def _flags(value: Any, count: int) -> list[bool]:
     rows = as_list(value)
+    if rows is not None:  # the items of an array, as Python writes them
+        value = rows = [row.item() if hasattr(row, "item") else row for row in rows]
     require(
         rows is not None and len(rows) == count,
         f"Return an answer, True or False, for each of the {count} probabilities; this is {shown(value)}.",

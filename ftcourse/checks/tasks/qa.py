@@ -13,7 +13,16 @@ tasks = new_tasks("06_question_answering")
 @tasks.step("Your turn, cut windows")
 def cut_windows(answer: Any) -> str:
     """Judge an answer to: Your turn, cut windows."""
-    for length, size, stride in ((10, 4, 1), (12, 6, 2), (11, 5, 3), (9, 10, 4), (10, 10, 4), (11, 10, 4), (7, 3, 0)):
+    for length, size, stride in (
+        (10, 4, 1),
+        (12, 6, 2),
+        (11, 5, 3),
+        (9, 10, 4),
+        (10, 10, 4),
+        (11, 10, 4),
+        (7, 3, 0),
+        (3, 10, 4),
+    ):
         found = _windows(run(answer, length, size, stride, clues=_WINDOW_CLUES))
         said = f"For {length} tokens, windows of {size} and a stride of {stride} you return {shown(found)}"
         longest = max(end - start for start, end in found)
@@ -21,6 +30,10 @@ def cut_windows(answer: Any) -> str:
         require(
             all(0 <= start < end <= length for start, end in found),
             f"{said}: a window is empty, or ends beyond the text. Its end is the place after its last token.",
+        )
+        require(
+            [(start, end + 1) for start, end in found] != _right(length, size, stride),
+            f"{said}: the second number is the place after a window's last token, not that of the token itself.",
         )
         lost = set(range(length)) - {place for start, end in found for place in range(start, end)}
         require(not lost, f"{said}: token {min(lost, default=0)} is in no window, and an answer there is lost.")
@@ -46,6 +59,11 @@ def cut_windows(answer: Any) -> str:
 _WINDOW_CLUES = {"arg 3 must not be zero": "A window moves by the size less the stride."}
 
 
+def _right(length: int, size: int, stride: int) -> list[tuple[int, int]]:
+    starts = range(0, max(1, length - stride), size - stride)
+    return [(start, min(start + size, length)) for start in starts]
+
+
 def _windows(value: Any) -> list[tuple[int, int]]:
     pairs = [as_numbers(row) for row in as_list(value) or []]
     require(
@@ -67,6 +85,7 @@ def best_span(answer: Any) -> str:
         ([0, -5, -2, -9, 0], [0, -7, -8, -1, 0], [0, 1, 1, 1, 0], 3),
         ([8, 9, 0, 3, 2, 1], [9, 9, 0, 1, 2, 4], [0, 0, 0, 1, 1, 1], 1),
         ([0, 4, 3.5, 0, 0], [0, 0, 1, 6, 0], [0, 1, 1, 1, 0], 2),
+        ([0, -9, 6, 0, 4, 0], [0, 9, 0, 1, 4, 0], [0, 1, 1, 1, 1, 0], 2),  # probabilities added say 1 to 1
     ):
         mask = np.array(context, dtype=bool)
         found = as_numbers(run(answer, np.array(starts, dtype=float), np.array(ends, dtype=float), mask, longest))
@@ -76,6 +95,15 @@ def best_span(answer: Any) -> str:
         said = f"With starts {starts}, ends {ends}, the context at {places} and at most {longest}"
         pairs = [(i, j) for i in places for j in places if i <= j < i + longest]
         right = max(pairs, key=lambda pair: starts[pair[0]] + ends[pair[1]])
+        within = tuple(place - places[0] for place in right)
+        for wrong, why in (
+            ((right[0], right[1] + 1), "the second place is that of the last token itself"),
+            (within, "count the places in the whole window, not in the context"),
+        ):
+            require(
+                (first, last) != wrong or (first, last) in pairs,
+                f"{said} you choose {first} to {last}; the answer is {right[0]} to {right[1]}: {why}.",
+            )
         require(last >= first, f"{said} you choose {first} to {last}, which ends before it starts.")
         require(
             0 <= first < len(mask) and last < len(mask) and mask[first] and mask[last],
@@ -116,6 +144,7 @@ def find_margin(answer: Any) -> str:
             (sum(each) / len(each), "a mean over windows drowns the one that holds the answer"),
             (scores[0] - nulls[0], "that is the first window alone"),
             (max(scores), "that is the span's score alone"),
+            (max(0, right), "a margin may be negative, where *not here* is the likelier"),
         ):
             require(not math.isclose(found, wrong) or math.isclose(wrong, right), f"{said}: {why}.")
         require(math.isclose(found, right), f"{said}: the best span of all windows, less the lowest null score.")

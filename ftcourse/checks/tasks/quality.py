@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from .. import hashes
@@ -27,9 +28,11 @@ def shared_rows(answer: Any) -> str:
         ("A slow start.", False, "It stands twice in the test and not in training"),
         ("Never again", True, "a capital"),
         ("NEVER AGAIN", True, "capitals"),
+        ("again never", False, "The order of the words tells texts apart"),
     ]
     found = _rows(run(answer, list(train), [text for text, *_ in test]), len(test))
-    for row, (text, shared, why) in enumerate(test):
+    order = sorted(range(len(test)), key=lambda row: test[row][2].count("no-break"))  # plainer reasons first
+    for row, (text, shared, why) in ((row, test[row]) for row in order):
         require(
             row not in found or shared,
             f"Row {row}, {text!r}, is reported and doesn't stand in training. {why or 'It is new'}.",
@@ -66,11 +69,13 @@ def _rows(value: Any, count: int) -> list[int]:
 def fold_of_each(answer: Any) -> str:
     """Judge an answer to: Your turn, groups stay together."""
 
-    def films(before: str = "") -> list[str]:  # 12 films of 1 to 23 sentences, in turns
-        sizes = {f"{before}film {number}": 1 + 2 * number for number in range(12)}
+    def films(before: str = "") -> list[str]:  # 12 films of 1 to 19 sentences, in turns, and always three of a size
+        sizes = {f"{before}film {number}": 1 + 2 * (number - number % 3) for number in range(12)}
         return [name for turn in range(max(sizes.values())) for name, size in sizes.items() if turn < size]
 
-    for groups, folds in ((films(), 4), ([7, 7, 7, 2, 2, 9, 9, 9, 4, 4, 1], 2)):
+    _check_repeats(answer, films)
+    unlike = [*"AAAAAAAAAbCCCCCCCCCdEEEEEEEEEf"]  # large groups and small ones in turns
+    for groups, folds in ((films(), 4), ([7, 7, 7, 2, 2, 9, 9, 9, 4, 4, 1], 2), (unlike, 2)):
         numbers = _folds(run(answer, list(groups), folds), groups, folds)
         for group in dict.fromkeys(groups):
             own = {number for number, name in zip(numbers, groups, strict=True) if name == group}
@@ -89,14 +94,17 @@ def fold_of_each(answer: Any) -> str:
             f"The folds have {', '.join(str(sizes[fold]) for fold in sorted(sizes))} rows, where {share:.0f} each "
             f"would be even and the largest group has {largest}: groups differ in size, so count rows, not groups.",
         )
+    return "Each group lies in one fold, and the folds are about as large as one another."
+
+
+def _check_repeats(answer: Any, films: Callable[..., list[str]]) -> None:
     again = [_folds(run(answer, films(), 4), films(), 4) for _ in range(2)]
     require(again[0] == again[1], "Two calls gave two different answers: without a fixed seed no run can be repeated.")
     require(
         not hashes.goes_by_hashes(answer, lambda before: _folds(run(answer, films(before), 4), films(before), 4)),
-        "In another process the folds would be others: the order of a set of texts changes from run to run. Sort the "
-        "groups first.",
+        "In another process the folds would be others: the order of a set of texts, and hash(), change from run to "
+        "run. Sort the groups first.",
     )
-    return "Each group lies in one fold, and the folds are about as large as one another."
 
 
 def _folds(value: Any, groups: list[Any], folds: int) -> list[int]:
@@ -127,8 +135,8 @@ def class_weights(answer: Any) -> str:
         weights = {_plain(label): as_number(weight) for label, weight in weights.items()}
         require(
             set(weights) == set(counts),
-            f"There are weights for {shown(sorted(map(str, weights)))}, and the labels are "
-            f"{shown(sorted(map(str, counts)))}: take them from the data.",
+            f"There are weights for {shown(sorted(weights, key=str))}, and the labels are "
+            f"{shown(sorted(counts, key=str))}: take them from the data, as they are.",
         )
         require(
             all(weight is not None and math.isfinite(weight) and weight > 0 for weight in weights.values()),
@@ -139,6 +147,13 @@ def class_weights(answer: Any) -> str:
 
 
 def _check_weights(counts: Counter, weights: dict[Any, float]) -> None:
+    even = {label: sum(counts.values()) / (len(counts) * count) for label, count in counts.items()}
+    require(
+        all(math.isclose(weight, even[label], rel_tol=0.01) for label, weight in weights.items())
+        or not any(weights == {label: round(weight, digits) for label, weight in even.items()} for digits in range(3)),
+        f"The weights {shown(weights)} are rounded, and the classes don't come to the same any more: return them as "
+        "they are.",
+    )
     often, rare = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     require(
         weights[rare] > weights[often] or math.isclose(weights[rare], weights[often]),

@@ -70,6 +70,11 @@ def counted_from_one(labels):
     return found, [1 + found.index(label) for label in labels]
 
 
+@cases.wrong("name_labels", r"The numbers go from 0 to 6 for 5 names: each is a place among the names, not among")
+def places_among_the_labels(labels):
+    return sorted(set(labels)), [sorted(labels).index(label) for label in labels]
+
+
 @cases.wrong("name_labels", r"Return two lists, the names and the numbers; this is \{'account': 0")
 def a_dictionary_alone(labels):
     return {name: number for number, name in enumerate(sorted(set(labels)))}
@@ -196,6 +201,12 @@ def ids_alone(texts, tokenizer, max_length):
     return {"input_ids": with_the_collator(texts, tokenizer, max_length)["input_ids"]}
 
 
+@cases.wrong("make_batch", r"made '\[UNK\]' the padding token of the tokenizer, which was '\[PAD\]'")
+def another_padding_token(texts, tokenizer, max_length):
+    tokenizer.pad_token = tokenizer.unk_token
+    return tokenizer(texts, truncation=True, max_length=max_length, padding=True, return_tensors="pt")
+
+
 # --- The best epoch --------------------------------------------------------------------------------------------------
 
 BEST = dict(eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True, metric_for_best_model="accuracy")
@@ -269,3 +280,32 @@ def a_folder_of_its_own(output_dir):
 @cases.wrong("keep_best", r"Return TrainingArguments; this is \{'eval_strategy'")
 def a_dictionary(output_dir):
     return BEST
+
+
+@cases.right("keep_best")
+def words_set_afterwards(output_dir):
+    arguments = TrainingArguments(output_dir)
+    arguments.eval_strategy = arguments.save_strategy = "epoch"
+    arguments.load_best_model_at_end, arguments.metric_for_best_model = True, "accuracy"
+    arguments.greater_is_better = True
+    return arguments
+
+
+@cases.wrong("keep_best", r"With num_train_epochs=1 and max_steps=-1 the run may end within its first epoch")
+def one_epoch(output_dir):
+    return TrainingArguments(output_dir, **BEST, num_train_epochs=1)
+
+
+@cases.wrong("keep_best", r"With num_train_epochs=3 and max_steps=10 the run may end within its first epoch")
+def a_few_steps(output_dir):
+    return TrainingArguments(output_dir, **BEST, max_steps=10)
+
+
+@cases.wrong("keep_best", r"eval_delay is 2, and not every epoch would be measured")
+def measured_late(output_dir):
+    return TrainingArguments(output_dir, **BEST, eval_delay=2)
+
+
+@cases.wrong("keep_best", r"eval_delay is None.*also after set_evaluate, which makes it None")
+def by_set_evaluate(output_dir):
+    return TrainingArguments(output_dir, **BEST).set_evaluate(strategy="epoch")

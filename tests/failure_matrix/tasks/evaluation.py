@@ -98,6 +98,21 @@ def zero_forgotten(matrix):
     return [row[number] / sum(row) for number, row in enumerate(matrix.tolist())]
 
 
+@cases.wrong("recalls", r"Of the 5 examples of class 0, 0 are found, a recall of 0.000; you say nan")
+def nan_for_none_found(matrix):
+    return [row[number] / row.sum() if row[number] else math.nan for number, row in enumerate(matrix)]
+
+
+@cases.wrong("recalls", r"Of the 5 examples of class 0, 0 are found, a recall of 0.000; you say 0.800")
+def largest_of_the_row(matrix):
+    return matrix.max(axis=1) / matrix.sum(axis=1)
+
+
+@cases.wrong("recalls", r"Of the 5 examples of class 0, 0 are found, a recall of 0.000; you say nan")
+def nan_for_a_class_that_is_never_said(matrix):
+    return np.where(matrix.sum(axis=0) == 0, math.nan, matrix.diagonal() / matrix.sum(axis=1))
+
+
 # --- A difference of pairs -------------------------------------------------------------------------------------------
 
 
@@ -196,9 +211,21 @@ def the_two_ends_as_well(first, second):
     return mean, mean - half, mean + half
 
 
-@cases.error("paired_difference", r"raised KeyError: 9.*A seed that one way alone has makes no pair: leave it out")
+@cases.error("paired_difference", r"raised KeyError: 9.*that a single way has makes no pair: leave it out")
 def a_seed_without_a_partner(first, second):
     both = np.array([first[seed] - second[seed] for seed in first])
+    return both.mean(), stats.t.ppf(0.975, len(both) - 1) * stats.sem(both)
+
+
+@cases.wrong("paired_difference", r"are the two ends of the interval: return the mean and half the width")
+def the_two_ends(first, second):
+    mean, half = with_the_course_s_interval(first, second)
+    return mean - half, mean + half
+
+
+@cases.wrong("paired_difference", r"of pairs in the order of the dictionaries: look each seed up in both")
+def zipped(first, second):
+    both = np.array([one - other for one, other in zip(first.values(), second.values(), strict=True)])
     return both.mean(), stats.t.ppf(0.975, len(both) - 1) * stats.sem(both)
 
 
@@ -236,7 +263,7 @@ def costs_swapped(probabilities, cost_of_alarm, cost_of_miss):
     return [share > cost_of_miss / (cost_of_alarm + cost_of_miss) for share in probabilities]
 
 
-@cases.wrong("say_positive", r"your answer is yes. Yes and no are swapped")
+@cases.wrong("say_positive", r"your answer is no. Yes and no are swapped")
 def answers_swapped(probabilities, cost_of_alarm, cost_of_miss):
     return [share < cost_of_alarm / (cost_of_alarm + cost_of_miss) for share in probabilities]
 
@@ -256,7 +283,7 @@ def the_limit_itself(probabilities, cost_of_alarm, cost_of_miss):
     return cost_of_alarm / (cost_of_alarm + cost_of_miss)
 
 
-@cases.wrong("say_positive", r"Each answer is True or False, or 1 or 0; these are \[0.95")
+@cases.wrong("say_positive", r"Each answer is True or False, or 1 or 0; these are \[0.4")
 def the_expected_costs(probabilities, cost_of_alarm, cost_of_miss):
     return [(1 - share) * cost_of_alarm for share in probabilities]
 
@@ -277,6 +304,16 @@ def always_yes_if_a_miss_is_dearer(probabilities, cost_of_alarm, cost_of_miss):
     return [cost_of_miss >= cost_of_alarm] * len(probabilities)
 
 
-@cases.error("say_positive", r"not supported between instances of 'list'.*compare each, or make an array first")
-def a_list_compared(probabilities, cost_of_alarm, cost_of_miss):
-    return probabilities > cost_of_alarm / (cost_of_alarm + cost_of_miss)
+@cases.right("say_positive")
+def with_the_whole_array(probabilities, cost_of_alarm, cost_of_miss):
+    return probabilities * cost_of_miss > (1 - probabilities) * cost_of_alarm
+
+
+@cases.wrong("say_positive", r"A false alarm costs 1, a miss 1. At a probability of 0.55")
+def sorted_by_probability(probabilities, cost_of_alarm, cost_of_miss):
+    return np.sort(probabilities) > cost_of_alarm / (cost_of_alarm + cost_of_miss)
+
+
+@cases.error("say_positive", r"truth value of an array.*ask about each, or compare the array as a whole")
+def an_array_asked_as_one(probabilities, cost_of_alarm, cost_of_miss):
+    return [bool(probabilities > cost_of_alarm / (cost_of_alarm + cost_of_miss))]

@@ -68,7 +68,7 @@ def beyond_the_end(length, size, stride):
     return [(start, start + size) for start in range(0, max(1, length - stride), size - stride)]
 
 
-@cases.wrong("cut_windows", r"token \d+ is in no window|two neighbours share")
+@cases.wrong("cut_windows", r"the second number is the place after a window's last token, not that of the token itself")
 def the_last_token_itself(length, size, stride):
     return [(start, end - 1) for start, end in with_range(length, size, stride)]
 
@@ -92,6 +92,11 @@ def starts_alone(length, size, stride):
 @cases.error("cut_windows", r"arg 3 must not be zero.*A window moves by the size less the stride")
 def moved_by_nothing(length, size, stride):
     return [(start, min(start + size, length)) for start in range(0, max(1, length - stride), stride and size - stride)]
+
+
+@cases.wrong("cut_windows", r"Return a list of pairs.*this is \[\]")
+def no_window_for_a_text_below_the_stride(length, size, stride):
+    return [(start, min(start + size, length)) for start in range(0, length - stride, size - stride)]
 
 
 # --- The best span ---------------------------------------------------------------------------------------------------
@@ -159,7 +164,9 @@ def logits_times_the_mask(start_logits, end_logits, in_context, longest):
     return with_two_loops(start_logits * in_context, end_logits * in_context, np.ones_like(in_context), longest)
 
 
-@cases.wrong("best_span", r"you choose .*Look at the sum of every pair|a token of it isn't")
+@cases.wrong(
+    "best_span", r"count the places in the whole window, not in the context|a token of it isn't|Look at the sum"
+)
 def places_within_the_context(start_logits, end_logits, in_context, longest):
     inside = np.ones(int(in_context.sum()), dtype=bool)
     return with_two_loops(start_logits[in_context], end_logits[in_context], inside, longest)
@@ -185,6 +192,18 @@ def sorted_by_place(start_logits, end_logits, in_context, longest):
 def the_score_as_well(start_logits, end_logits, in_context, longest):
     first, last = with_two_loops(start_logits, end_logits, in_context, longest)
     return first, last, start_logits[first] + end_logits[last]
+
+
+@cases.wrong("best_span", r"you choose 1 to 1, with a sum of 0; 4 to 4 has 8. Look at the sum of every pair")
+def sum_of_probabilities(start_logits, end_logits, in_context, longest):
+    starts, ends = (np.exp(own) / np.exp(own).sum() for own in (start_logits, end_logits))
+    return with_two_loops(starts, ends, in_context, longest)
+
+
+@cases.wrong("best_span", r"the answer is \d to \d: the second place is that of the last token itself")
+def the_place_after_the_last(start_logits, end_logits, in_context, longest):
+    first, last = with_two_loops(start_logits, end_logits, in_context, longest)
+    return first, last + 1
 
 
 # --- Is it in the text? ----------------------------------------------------------------------------------------------
@@ -258,3 +277,8 @@ def one_for_each_window(scores, null_scores):
 @cases.wrong("find_margin", r"Return one number for the question")
 def yes_or_no(scores, null_scores):
     return bool(max(scores) > min(null_scores))
+
+
+@cases.wrong("find_margin", r"a margin may be negative, where \*not here\* is the likelier")
+def never_below_zero(scores, null_scores):
+    return max(0, max(scores) - min(null_scores))

@@ -83,6 +83,11 @@ def operators_in_the_wrong_order(num_examples, batch_size, accumulation, epochs)
     return epochs * ceil(num_examples / (accumulation // batch_size))
 
 
+@cases.wrong("count_steps", r"For 4000 examples.*you say 125; the Trainer makes 63")
+def a_step_of_32_examples(num_examples, batch_size, accumulation, epochs):
+    return epochs * ceil(num_examples / 32)
+
+
 # --- Draw a learning rate --------------------------------------------------------------------------------------------
 
 
@@ -101,13 +106,13 @@ def with_scipy(low, high, rng):
     return loguniform(low, high).rvs(random_state=rng)
 
 
-@cases.wrong("draw_rate", r"only 1% of the draws lie below 0.001.*Draw the logarithm evenly, not the rate")
+@cases.wrong("draw_rate", r"only \d% of the draws lie below 0.001.*Draw the logarithm evenly, not the rate")
 def drawn_evenly(low, high, rng):
     return rng.uniform(low, high)
 
 
 @cases.wrong(
-    "draw_rate", r"120 draws give only 5 different rates: draw from the whole range, not from a list of powers"
+    "draw_rate", r"400 draws give only 5 different rates: draw from the whole range, not from a list of powers"
 )
 def whole_exponents(low, high, rng):
     return 10.0 ** rng.integers(-5, 0)
@@ -128,17 +133,17 @@ def a_generator_of_its_own(low, high, rng):
     return low * (high / low) ** random.random()
 
 
-@cases.wrong("draw_rate", r"Each of 120 draws gives .*use the generator that is handed over")
+@cases.wrong("draw_rate", r"Each of 400 draws gives .*use the generator that is handed over")
 def seeded_anew(low, high, rng):
     return low * (high / low) ** np.random.default_rng(0).random()
 
 
-@cases.wrong("draw_rate", r"Between 3e-06 and 0.002 you draw|Between 3e-06 and 0.002 only")
+@cases.wrong("draw_rate", r"Between 3e-06 and 0.003 you draw|Between 3e-06 and 0.003 only")
 def the_ends_of_the_lesson(low, high, rng):
     return 10 ** rng.uniform(-5, -1)
 
 
-@cases.wrong("draw_rate", r"0% of the draws lie in the lowest quarter of the factors, where 25 % should")
+@cases.wrong("draw_rate", r"None of 400 draws lies between 1e-05 and 2.5e-05: draw from one end to the other")
 def a_bell_around_the_middle(low, high, rng):
     middle = (np.log(low) + np.log(high)) / 2
     return np.exp(np.clip(rng.normal(middle, 0.5), np.log(low), np.log(high)))
@@ -154,9 +159,32 @@ def many_at_once(low, high, rng):
     return np.exp(rng.uniform(np.log(low), np.log(high), size=10))
 
 
-@cases.wrong("draw_rate", r"Each of 120 draws gives 0.001")
+@cases.wrong("draw_rate", r"Each of 400 draws gives 0.001")
 def the_middle(low, high, rng):
     return (low * high) ** 0.5
+
+
+@cases.wrong("draw_rate", r"\d\d% of the draws lie in the lower half of their factor of ten")
+def a_factor_of_ten_first(low, high, rng):
+    start = low * 10 ** int(rng.random() * np.log10(high / low))
+    return rng.uniform(start, min(10 * start, high))
+
+
+@cases.wrong("draw_rate", r"6\d% of the draws lie in the middle half of the factors, where 50 % should|lowest quarter")
+def a_wide_bell_cut_at_the_ends(low, high, rng):
+    ends = np.log([low, high])
+    return np.exp(np.clip(rng.normal(ends.mean(), (ends[1] - ends[0]) / 4), *ends))
+
+
+@cases.wrong("draw_rate", r"None of 400 draws lies between 1e-05 and 2.5e-05: draw from one end to the other")
+def without_the_ends(low, high, rng):
+    tenth = (high / low) ** 0.1
+    return in_powers_of_ten(low * tenth, high / tenth, rng)
+
+
+@cases.wrong("draw_rate", r"None of 400 draws lies between 0.04 and 0.1: draw from one end to the other")
+def a_third_of_the_upper_end(low, high, rng):
+    return in_powers_of_ten(low, high / 3, rng)
 
 
 # --- Choose a trial --------------------------------------------------------------------------------------------------
@@ -183,6 +211,13 @@ def with_max(trials):
 def with_two_stable_sorts(trials):
     ranked = ended_of(trials).sort_values("steps").sort_values("validation_accuracy", kind="stable", ascending=False)
     return ranked.iloc[0]["learning_rate"]
+
+
+@cases.right("choose_rate")
+def changed_in_place(trials):
+    trials.drop(trials.index[trials["pruned"]], inplace=True)
+    trials.sort_values(["validation_accuracy", "steps"], ascending=[False, True], inplace=True)
+    return trials["learning_rate"].iloc[0]
 
 
 @cases.wrong("choose_rate", r"You choose 0.0002, which is best on the test: a test that chose is no test any more")
@@ -224,13 +259,6 @@ def the_accuracy(trials):
     return ended_of(trials)["validation_accuracy"].max()
 
 
-@cases.wrong("choose_rate", r"Your function changed the table of the trials: work on a copy")
-def changed_in_place(trials):
-    trials.drop(trials.index[trials["pruned"]], inplace=True)
-    trials.sort_values(["validation_accuracy", "steps"], ascending=[False, True], inplace=True)
-    return trials["learning_rate"].iloc[0]
-
-
 @cases.wrong("choose_rate", r"Return the learning rate of one trial, a number")
 def the_whole_row(trials):
     return ended_of(trials).sort_values(["validation_accuracy", "steps"], ascending=[False, True]).iloc[0]
@@ -247,3 +275,21 @@ def mean_of_both_accuracies(trials):
 def the_most_steps(trials):
     ranked = ended_of(trials).sort_values(["validation_accuracy", "steps"], ascending=False)
     return ranked["learning_rate"].iloc[0]
+
+
+@cases.wrong("choose_rate", r"You choose 3e-05, with 78.12% on validation; 8e-05 has 78.38%")
+def steps_before_accuracy(trials):
+    return (
+        ended_of(trials).sort_values(["steps", "validation_accuracy"], ascending=[True, False])["learning_rate"].iloc[0]
+    )
+
+
+@cases.wrong("choose_rate", r"You choose 3e-05, with 78.12% on validation; 8e-05 has 78.38%")
+def rounded_before_comparing(trials):
+    return with_two_stable_sorts(trials.round({"validation_accuracy": 2}))
+
+
+@cases.wrong("choose_rate", r"You choose 2e-05, a trial without a validation accuracy")
+def nothing_beats_nan(trials):
+    rows = [row for row in trials.to_dict("records") if not row["pruned"]]
+    return max(rows, key=lambda row: (row["validation_accuracy"], -row["steps"]))["learning_rate"]
