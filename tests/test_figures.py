@@ -391,22 +391,6 @@ def test_alignment_says_the_label_of_each_token(shown):
     assert "first: [CLS] -100, Li B-LOC, ##sbon -100" in alt
 
 
-def test_errors_add_up_by_label(shown):
-    errors = [
-        {"kind": "missed", "true": (0, 1, "PER"), "found": None},
-        {"kind": "spurious", "true": None, "found": (2, 3, "LOC")},
-    ]
-    figures.show_errors(
-        errors, {"all": {}, "PER": {"recall": 0.75, "entities": 4}, "LOC": {"recall": 1, "entities": 2}}
-    )
-    ((figure, alt),) = shown
-    assert (
-        "right PER 3, LOC 2; boundary PER 0, LOC 0; type PER 0, LOC 0; missed PER 1, LOC 0; spurious PER 0, LOC 1"
-        in alt
-    )
-    assert sum(bar.get_width() for bar in figure.axes[0].patches) == 7
-
-
 @pytest.fixture
 def displayed(monkeypatch):
     """Collect what is displayed as HTML and as plain text."""

@@ -1,6 +1,7 @@
 """Lesson 5's helpers: labels that decode back, a score that agrees with an independent one, spans of the text."""
 
 import functools
+import importlib
 import itertools
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from nervaluate import Evaluator
 from transformers import AutoTokenizer, DataCollatorForTokenClassification
 
-from ftcourse import entities, files, names, ner, records, studies
+from ftcourse import ner, records, studies
 from ftcourse.entities import LABELS, TAGS, load_entities, parse_sentence, spans
 from ftcourse.errors import CourseError
 from ftcourse.files import model_path
@@ -154,103 +155,97 @@ def test_cut_sentences_keep_labels_and_tokens_in_step(tokenizer):
     assert len(row["input_ids"]) == len(row["labels"]) == 16
 
 
-def test_capitals_are_marked_in_training_and_in_every_window(tokenizer):
-    words = ["Tkachenko", "lost", ",", "olena", "Went", "4-1", "Äpfel"]
-    capital = [True, False, False, False, True, False, True]
-    tokenized = ner.tokenize_and_align(Dataset.from_dict({"words": [words], "tags": [["O"] * 7]}), tokenizer)[0]
-    ids = tokenizer(words, is_split_into_words=True).word_ids()
-    assert tokenized["token_type_ids"] == [int(word is not None and capital[word]) for word in ids]
-    windows = ner._cut([["riga"], words * 10], tokenizer, max_length=16, stride=4)
-    assert len(windows) > 3 and windows[0]["inputs"]["token_type_ids"] == [0, 0, 0]
-    for window in windows[1:]:
-        assert [window["inputs"]["token_type_ids"][position] for position, _ in window["places"]] == [
-            capital[word % 7] for _, word in window["places"]
-        ]
+def test_labels_keep_to_the_names_that_are_given():
+    names = ("O", "B-I-B-drug", "I-I-B-drug")
+    assert ner.align_labels([None, 0, 0, 1, None], ["B-I-B-drug", "O"], names) == [-100, 1, -100, 0, -100]
+    assert ner.align_all_tokens([None, 0, 0, 1, None], ["B-I-B-drug", "O"], names) == [-100, 1, 2, 0, -100]
 
 
-def test_a_capital_changes_the_answer_of_an_uncased_model(tokenizer, model):
-    small, large = ner.predict_words([["reading"], ["Reading"]], model, tokenizer, decode=ner.likeliest)
-    assert small != large
+def test_tags_without_a_number_are_named(tokenizer):
+    data = Dataset.from_dict({"words": [["aspirin"]], "tags": [["B-DRUG"]]})
+    with pytest.raises(CourseError, match="the tags B-DRUG: pass names"):
+        ner.tokenize_and_align(data, tokenizer)
+    assert ner.tokenize_and_align(data, tokenizer, names=("O", "B-DRUG", "I-DRUG"))["labels"][0][1] == 1
 
 
-def test_a_tokenizer_that_sees_capitals_has_none_marked(tokenizer):
-    cased = AutoTokenizer.from_pretrained(model_path("all-minilm-l6-v2"), do_lower_case=False)
-    assert cased.tokenize("A") != cased.tokenize("a")
-    encoded = ner.mark_capitals(cased([["Riga"]], is_split_into_words=True), [["Riga"]], cased)
-    assert not any(encoded["token_type_ids"][0])
+def test_capitals_left_unseen_change_nothing_else(tokenizer, model):
+    data = Dataset.from_list(
+        [dict(zip(("words", "tags"), parse_sentence("[PER Anna Kerr] left [LOC Riga] ."), strict=True))]
+    )
+    seen = ner.see_capitals(ner.load_tagger("all-minilm-l6-v2"), tokenizer)
+    with_them, without = (ner.tokenize_and_align(data, one)[0] for one in (seen, tokenizer))
+    assert with_them["input_ids"] != without["input_ids"] and with_them["labels"] == without["labels"]
+    assert with_them["token_type_ids"] == [0] * len(with_them["input_ids"])
 
 
-# What the capitals' argument does was done by hand until it was one, with this in the place of mark_capitals.
-def unmarked(encoded, *rest):
-    return encoded
-
-
-def test_capitals_left_unmarked_change_nothing_else(tokenizer, model, monkeypatch):
-    words, tags = parse_sentence("[PER Anna Kerr] left [LOC Thessaloniki] .")
-    text, data = "Anna Kerr left Thessaloniki.", Dataset.from_dict({"words": [words], "tags": [tags]})
-
-    def answers(**options):
-        tokenized = ner.tokenize_and_align(data, tokenizer, **options)[0]
-        found = ner.predict_words([words], model, tokenizer, decode=ner.likeliest, **options)
-        return tokenized, found, ner.predict_entities(text, model, tokenizer, **options)
-
-    by_default, marked, off = answers(), answers(capitals=True), answers(capitals=False)
-    monkeypatch.setattr(ner, "mark_capitals", unmarked)
-    assert by_default == marked != off == answers()
-    assert sum(marked[0]["token_type_ids"]) > 0 == sum(off[0]["token_type_ids"])
-    assert {**marked[0], "token_type_ids": None} == {**off[0], "token_type_ids": None}
-    assert marked[1] != off[1]
-
-
-def test_fine_tune_hands_the_argument_on(tmp_path, monkeypatch):
+def test_fine_tune_hands_its_arguments_on(tmp_path, monkeypatch):
     seen = []
 
     def build_trainer(model, args, **parts):
-        seen.append([row for split in ("train_dataset", "eval_dataset") for row in parts[split]])
+        seen.append((model, parts["train_dataset"][:], parts["eval_dataset"][:]))
         return type("Trainer", (), {"train": lambda self: None})()
 
     monkeypatch.setattr(ner.train, "build_trainer", build_trainer)
     data = load_entities(num_train=4, num_eval=2)
-    for capitals in (True, False):
-        ner.fine_tune(data, "all-minilm-l6-v2", tmp_path, num_copies=1, capitals=capitals)
-    sums = [[sum(row["token_type_ids"]) for row in rows] for rows in seen]
-    assert sum(sums[0]) > 0 and sums[1] == [0] * 10
+    for options in ({}, {"capitals": False}, {"align": ner.align_labels, "num_copies": 1}):
+        ner.fine_tune(data, "all-minilm-l6-v2", tmp_path, **options)
+    rows = [len(model.get_input_embeddings().weight) for model, *_ in seen]
+    assert rows[0] == rows[2] > 50_000 > 31_000 > rows[1]  # folded
+    assert [len(train["labels"]) for _, train, _ in seen] == [4, 4, 8]
+    learned = [sum(label != IGNORED for row in some["labels"] for label in row) for _, _, some in seen]
+    assert learned[0] == learned[1] > learned[2]
 
 
 def test_the_study_changes_one_thing_a_variant(tmp_path, monkeypatch):
-    asked, predicted = {}, []
-    variants = ("labels-on-all-tokens", "labels-off-by-one", "no-other-names", "capitals-unmarked")
+    study = importlib.import_module("ftcourse.studies.ner")  # in the package, ner is the function
+
+    asked = []
 
     def fine_tune(dataset, name, output_dir, **options):
-        asked[variants[len(asked)]] = options
+        asked.append(options)
         trainer = {"model": "m", "processing_class": "t", "evaluate": lambda self: {"eval_f1": 0.5}}
         return type("Trainer", (), trainer)()
 
-    def predict_words(sentences, model, tokenizer, max_length, *, decode, capitals):
-        predicted.append(capitals)
+    def predict_words(sentences, model, tokenizer, max_length, *, decode):
         tag = {ner.best_path: "B-PER", ner.likeliest: "O"}[decode]
         return [[(tag, 0.5)] * len(words) for words in sentences]
 
     monkeypatch.setattr(ner, "fine_tune", fine_tune)
     monkeypatch.setattr(ner, "load_entities", functools.cache(load_entities))
     monkeypatch.setattr(ner, "predict_words", predict_words)
-    studies.ner_variants(profile="smoke", folder=tmp_path)
-    usual = {"align": ner.align_labels, "capitals": True, "num_copies": 1, "num_train_epochs": 2}
-    changes = [
-        {"align": ner.align_all_tokens},
-        {"align": ner.align_off_by_one},
-        {"num_copies": 0, "num_train_epochs": 4},
-        {"capitals": False},
-    ]
-    for variant, change in zip(variants, changes, strict=True):
-        assert asked[variant].items() >= {**usual, **change}.items(), variant
-    assert predicted == [True] * 12 + [False] * 4  # two ways to decode, on two tests
+    monkeypatch.setattr(study, "_by_pipeline", lambda part, model, tokenizer: 0.25)
+    studies.ner_variants(seeds=(0,), profile="smoke", folder=tmp_path)
+    usual = {"align": ner.align_all_tokens, "capitals": True, "num_copies": 1, "num_train_epochs": 2}
+    changes = {
+        "capitals unseen": {"capitals": False},
+        "labels off by one": {"align": ner.align_off_by_one},
+        "labels on first tokens": {"align": ner.align_labels},
+        "no other names": {"num_copies": 0, "num_train_epochs": 4},
+    }
+    assert list(changes) == list(study.VARIANTS)
+    for options, (variant, change) in zip(asked, changes.items(), strict=True):
+        assert options.items() >= {**usual, **change}.items(), variant
     found = {record["run"]: record for record in records.load_records("ner_variants", tmp_path)}
-    assert set(found) == {f"{variant}-seed-0" for variant in variants}
+    assert set(found) == {f"{variant.replace(' ', '-')}-seed-0" for variant in changes}
     metrics = found["labels-off-by-one-seed-0"]["metrics"]
     assert metrics["word_by_word_f1"] == 0 < metrics["PER_f1"] and metrics["seen_by_itself_f1"] == 0.5
+    assert metrics["out_of_domain_pipeline_f1"] == 0.25
     assert found["labels-off-by-one-seed-0"]["settings"]["align"] == "align_off_by_one"
-    assert found["capitals-unmarked-seed-0"]["settings"]["variant"] == "capitals unmarked"
+    assert found["capitals-unseen-seed-0"]["settings"]["variant"] == "capitals unseen"
+
+
+def test_the_study_runs_no_more_seeds_than_its_table_says(tmp_path, monkeypatch):
+    study = importlib.import_module("ftcourse.studies.ner")  # in the package, ner is the function
+
+    runs = []
+    monkeypatch.setattr(study, "_run", lambda name, run, *rest, **changes: runs.append(run))
+    studies.ner_variants(profile="smoke", folder=tmp_path)
+    assert [sum(run.startswith(variant.replace(" ", "-")) for run in runs) for variant in study.VARIANTS] == [
+        5,
+        1,
+        3,
+        3,
+    ]
 
 
 # --- The score -------------------------------------------------------------------------------------------------------
@@ -300,9 +295,39 @@ def test_every_entity_is_right_or_one_error(pairs):
             assert error["true"][2] != error["found"][2]
 
 
-def test_score_names_rows_of_different_length():
+@pytest.mark.parametrize(
+    ("gold", "found", "f1"),
+    [
+        (["I-PER", "I-PER", "O"], ["B-PER", "I-PER", "O"], 1),  # an I- that continues nothing begins an entity
+        (["B-PER", "E-PER", "S-LOC"], ["B-PER", "I-PER", "B-LOC"], 1),  # BIOES against BIO
+        (["B-PER", "I-PER", "O"], ["B-ORG", "I-ORG", "O"], 0),  # nervaluate's exact mode would count it
+        (["B-PER", "I-PER", "O"], ["B-PER", "O", "O"], 0),  # nervaluate's type mode would count it
+        (["B-DRUG", "O", "B-DOSE"], ["B-DRUG", "O", "O"], 2 / 3),
+        (["O", "O", "O"], ["O", "O", "O"], 0),
+    ],
+)
+def test_what_counts_as_right(gold, found, f1):
+    assert ner.score([gold], [found])["all"]["f1"] == pytest.approx(f1)
+
+
+def test_strict_and_exact_are_told_apart_as_nervaluate_does():
+    results = Evaluator([["B-PER", "I-PER"]], [["B-ORG", "I-ORG"]], tags=list(LABELS), loader="list").evaluate()[
+        "overall"
+    ]
+    assert (results["strict"].f1, results["exact"].f1) == (0, 1)
+
+
+def test_labels_of_ones_own_have_rates_of_their_own():
+    rates = ner.score([["B-DRUG", "B-DOSE"]], [["B-DRUG", "O"]])
+    assert list(rates) == ["all", "DOSE", "DRUG"] and rates["DRUG"]["f1"] == 1 and rates["DOSE"]["f1"] == 0
+    assert list(ner.score([["O"]], [["O"]])) == ["all", *LABELS]
+
+
+def test_score_names_what_differs_in_length():
     with pytest.raises(CourseError, match="Row 1 has 1 true tags and 2 found ones"):
         ner.score([["O"], ["O"]], [["O"], ["O", "O"]])
+    with pytest.raises(CourseError, match="2 true sentences and 1 found ones"):
+        ner.find_errors([["O"], ["O"]], [["O"]])
 
 
 def test_metrics_ignore_what_has_no_label():
@@ -343,6 +368,30 @@ def test_texts_without_words_have_no_names(tokenizer, text):
 def test_a_text_that_is_none_is_named(tokenizer, model):
     with pytest.raises(CourseError, match="NoneType"):
         ner.predict_entities(None, model, tokenizer)
+    with pytest.raises(CourseError, match="Sentence 0 is of type str"):
+        ner.predict_words(["Anna left"], model, tokenizer)
+    with pytest.raises(CourseError, match="Sentence 1 has the word 7"):
+        ner.predict_words([["Anna"], ["No", 7]], model, tokenizer)
+
+
+def test_windows_that_cannot_overlap_are_refused(tokenizer, model):
+    for max_length, stride in ((16, 0), (16, 14), (2, 1)):
+        with pytest.raises(CourseError, match="can't share"):
+            ner.predict_words([["Anna"] * 40], model, tokenizer, max_length, stride)
+
+
+def test_a_model_in_training_stays_in_training(tokenizer, model):
+    model.train()
+    ner.predict_words([["Anna"]], model, tokenizer)
+    assert model.training
+    model.eval()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_side_of_the_padding_changes_nothing(tokenizer, model, side):
+    other = AutoTokenizer.from_pretrained(model_path("all-minilm-l6-v2"), padding_side=side)
+    sentences = [["Anna", "likes", "Riga"], ["No"], ["Thessaloniki"] * 9]
+    assert ner.predict_words(sentences, model, other) == ner.predict_words(sentences, model, tokenizer)
 
 
 def test_batches_do_not_change_the_answers(tokenizer, model):
@@ -375,17 +424,17 @@ def test_a_few_steps_learn_saved_and_loaded_the_same(tmp_path):
     assert saved == trained
 
 
-# --- Names that moved ------------------------------------------------------------------------------------------------
+def test_a_model_learns_labels_of_its_own_from_numbers_and_other_schemes(tmp_path):
+    from datasets import ClassLabel, Features, Sequence, Value
 
-
-def test_what_moved_can_be_imported_from_the_lesson_as_ever():
-    lists = "LOCALES WITH_COMPANIES NO_COUNTRY WITH_REAL_CITIES name_lists"
-    moved = {
-        names: f"{lists} kind_of other_name replace_names multiply collect_names look_up",
-        entities: "LABELS TAGS WORD parse_sentence spans check_examples read_sentences read_conll load_entities "
-        "load_out_of_domain split_words",
-        files: "DATA model_path",
-        ner.train: "IGNORED",
-    }
-    for home, its in moved.items():
-        assert all(getattr(ner, name) is getattr(home, name) for name in its.split())
+    names = ["O", "S-DRUG", "B-DRUG", "E-DRUG"]
+    kinds = Features({"tokens": Sequence(Value("string")), "ner_tags": Sequence(ClassLabel(names=names))})
+    rows = {"tokens": [["take", "aspirin"], ["folic", "acid"]], "ner_tags": [[0, 1], [2, 3]]}
+    data = Dataset.from_dict(rows, features=kinds)
+    trainer = ner.fine_tune(
+        DatasetDict(train=data, validation=data), "all-minilm-l6-v2", tmp_path, num_train_epochs=12, learning_rate=1e-3,
+        disable_tqdm=True,
+    )  # fmt: skip
+    assert list(trainer.model.config.id2label.values()) == ["O", "B-DRUG", "I-DRUG"]
+    found = ner.predict_entities("take aspirin", trainer.model, trainer.processing_class)
+    assert [(one["label"], one["text"]) for one in found] == [("DRUG", "aspirin")]

@@ -8,7 +8,7 @@ from .evaluation import show_reliability, show_slices
 from .jobs import show_chat_lengths, show_token_accuracy
 from .lora import show_memory, show_quantised
 from .losses import live_losses, show_losses
-from .ner import show_alignment, show_errors
+from .ner import show_alignment
 from .qa import show_span_chances, show_thresholds, show_windows
 from .scores import confusion_figure, show_confusion, show_groups, show_learning_curve, show_runs, show_scores
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
@@ -40,7 +40,6 @@ __all__ = [
     "show_chat_lengths",
     "show_confusion",
     "show_entities",
-    "show_errors",
     "show_groups",
     "show_images",
     "show_labels",

@@ -1,12 +1,11 @@
-"""Lesson 5: labels on tokens, and kinds of errors."""
+"""Lesson 5: labels on tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from . import style
-from .style import BLUE, ORANGE, SKY, TINTS, VERMILION, YELLOW
+from .style import TINTS
 
 
 def show_alignment(tokens: Sequence[str], word_ids: Sequence[int | None], rows: Mapping[str, Sequence[str]]) -> None:
@@ -37,32 +36,3 @@ def show_alignment(tokens: Sequence[str], word_ids: Sequence[int | None], rows: 
         f"{name}: " + ", ".join(f"{t} {c}" for t, c in zip(tokens, cells, strict=True)) for name, cells in rows.items()
     )
     style.show(figure, f"The label of each token, in {len(rows)} ways. {said}.")
-
-
-def show_errors(errors: Sequence[Mapping[str, Any]], scores: Mapping[str, Mapping[str, float]]) -> None:
-    """Show for each label how many entities were found exactly, and how the others went wrong.
-
-    Args:
-        errors: list of dictionaries with kind ("boundary", "type", "missed" or "spurious"), true and found.
-        scores: dictionary from a label to a dictionary with recall and entities, as `ftcourse.ner.score` returns it.
-    """
-    import matplotlib.pyplot as plt
-
-    labels = [label for label in scores if label != "all"]
-    counts = {"right": [round(scores[label]["recall"] * scores[label]["entities"]) for label in labels]}
-    for kind in ("boundary", "type", "missed", "spurious"):
-        of_kind = [(error["true"] or error["found"])[2] for error in errors if error["kind"] == kind]
-        counts[kind] = [of_kind.count(label) for label in labels]
-    figure, axes = plt.subplots(figsize=(8, 3))
-    left = [0] * len(labels)
-    styles = zip((BLUE, SKY, YELLOW, ORANGE, VERMILION), ("", "//", "..", "xx", "\\\\"), strict=True)
-    for (kind, values), (colour, hatch) in zip(counts.items(), styles, strict=True):
-        axes.barh(labels, values, left=left, label=kind, color=colour, hatch=hatch, edgecolor="white")
-        left = [a + b for a, b in zip(left, values, strict=True)]
-    axes.set(xlabel="entities: the true ones, and at the right end the spurious")
-    axes.invert_yaxis()
-    axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=8)
-    said = "; ".join(
-        f"{kind} {', '.join(f'{label} {n}' for label, n in zip(labels, v, strict=True))}" for kind, v in counts.items()
-    )
-    style.show(figure, f"Entities by label and kind of answer. {said}.")

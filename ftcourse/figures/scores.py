@@ -19,13 +19,13 @@ def show_scores(scores: dict[str, float], label: str = "accuracy") -> None:
     """Show shares between 0 and 1 as bars in per cent, one a method.
 
     Args:
-        scores: dictionary from the name of a method to its share.
+        scores: dictionary from the name of a method to its share; after a comma may stand on what it was measured.
         label: what the shares are.
     """
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 0.6 + 0.5 * len(scores)))
-    colours = [METHODS.get(name, BLUE) for name in scores]
+    colours = [METHODS.get(name.split(",")[0], BLUE) for name in scores]
     bars = axes.barh(list(scores), [100 * score for score in scores.values()], color=colours)
     axes.bar_label(bars, fmt="%.1f", padding=3)
     axes.grid(False, axis="y")  # a line would strike through the numbers

@@ -22,6 +22,7 @@ METHODS = {
     "always the commoner class": GREY,
     "word counter": BLUE,
     "plain word counter": BLUE,
+    "looked up": BLUE,
     "frozen features": GREEN,
     "feature extraction": GREEN,
     "fine-tuned": VERMILION,
