@@ -63,6 +63,7 @@ def kept_bytes(decoder: Any, batch_size: int, sequence_length: int, dtype: torch
     """Return the bytes that a forward pass keeps for the backward pass, without the weights themselves.
 
     The real code of the model runs on fake tensors, which have a shape and a type and no content: it takes no memory.
+    Of layers that are alike only two run: each further one keeps what the second does.
 
     Args:
         decoder: the body of a causal language model, ``model.get_decoder()``; an empty one will do.
@@ -70,6 +71,29 @@ def kept_bytes(decoder: Any, batch_size: int, sequence_length: int, dtype: torch
         sequence_length: tokens in each.
         dtype: in which to compute; with ``torch.bfloat16`` under autocast.
     """
+    layers = getattr(decoder, "layers", None)
+    if not isinstance(layers, torch.nn.ModuleList) or len(layers) < 3 or not _alike(layers, decoder.config):
+        return _kept_bytes(decoder, batch_size, sequence_length, dtype)
+    try:
+        kept = []
+        for number in (1, 2):
+            decoder.layers = layers[:number]
+            kept.append(_kept_bytes(decoder, batch_size, sequence_length, dtype))
+    finally:
+        decoder.layers = layers
+    return kept[0] + (len(layers) - 1) * (kept[1] - kept[0])
+
+
+def _alike(layers: torch.nn.ModuleList, config: Any) -> bool:
+    """Say whether all layers of a decoder are of one make: class, weights and kind of attention."""
+    makes = {
+        (type(layer), *((name, weights.shape, weights.dtype) for name, weights in layer.named_parameters()))
+        for layer in layers
+    }
+    return len(makes) == 1 and len(set(getattr(config, "layer_types", None) or [None])) == 1
+
+
+def _kept_bytes(decoder: Any, batch_size: int, sequence_length: int, dtype: torch.dtype) -> int:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode():
