@@ -109,7 +109,7 @@ def show_padding(lengths: Sequence[int] | np.ndarray, batch_size: int) -> dict[s
         "padded to the batch": (shuffled[:batch_size], None, dict(group_by_length=False)),
         "similar lengths": (ordered[middle : middle + batch_size], None, {}),
     }
-    figure, all_axes = plt.subplots(1, 3, figsize=(10, 3), width_ratios=[2, 1, 1])
+    figure, all_axes = plt.subplots(1, 3, figsize=(11, 3), width_ratios=[2, 1.2, 1.2], layout="constrained")
     efficiency = {}
     for axes, (way, (rows, width, options)) in zip(all_axes, ways.items(), strict=True):
         efficiency[way] = padding_efficiency(lengths, batch_size, **options)
@@ -122,6 +122,7 @@ def show_padding(lengths: Sequence[int] | np.ndarray, batch_size: int) -> dict[s
             yticks=[],
         )
         axes.grid(False)
+    all_axes[0].set_ylabel("sentences")
     said = ", ".join(f"{way} {share:.0%}" for way, share in efficiency.items())
     style.show(
         figure,

@@ -70,11 +70,11 @@ def show_learning_curve(frame: pd.DataFrame, metric: str = "accuracy") -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots()
-    said = []
+    said: list[str] = []
     for (method, runs), colour in zip(frame.groupby("method", sort=False), PALETTE, strict=False):
         rows = runs.groupby("num_train")[metric].agg(["mean", "std"]).fillna(0)
         axes.errorbar(
-            rows.index,
+            rows.index * 1.02 ** len(said),  # side by side, so that no whisker hides another
             100 * rows["mean"],
             yerr=100 * rows["std"],
             fmt="o-",

@@ -14,7 +14,6 @@ from .text_classification import (
     text_classification,
     text_classification_curve,
     text_classification_negation,
-    text_classification_too_little,
 )
 from .transfer import transfer, transfer_curve, transfer_tried
 from .tuning import best_practices_rates, best_practices_search, best_practices_sweep
@@ -26,7 +25,6 @@ STUDIES = {
     "openai_job": openai_job,
     "text_classification": text_classification,
     "text_classification_curve": text_classification_curve,
-    "text_classification_too_little": text_classification_too_little,
     "text_classification_negation": text_classification_negation,
     "text_classification_few_tried": text_classification_few_tried,
     "text_classification_few": text_classification_few,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RATES = (2e-5, 5e-5, 1e-4)
 # Each way, and the values of its setting that it may choose from on validation films: C, or the learning rate.
 TRIED: dict[str, tuple[float, ...]] = {
-    "frozen features": (0.003, 0.03, 0.3),
+    "frozen features": (0.0003, 0.003, 0.03),
     "head on the first token": RATES,
     "head on the mean": RATES,
     "pairs": (5e-5, 1e-4, 3e-4),

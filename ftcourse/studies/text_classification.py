@@ -56,24 +56,6 @@ def text_classification_curve(seeds: Sequence[int] = (0, 1, 2), profile: str = "
             )  # fmt: skip
 
 
-def text_classification_too_little(
-    seeds: Sequence[int] = (0, 1, 2), profile: str = "local", folder: Folder = None
-) -> None:
-    """Fine-tune on 2,000 sentences for one epoch at a learning rate of 5e-5: too little of everything.
-
-    Args:
-        seeds: one run each.
-        profile: whose settings to use.
-        folder: of the records; by default the repository's ``results/``.
-    """
-    settings = profiles.load_profile("03", profile)
-    for seed in seeds:
-        _run(
-            "text_classification_too_little", f"seed-{seed}", settings, seed, folder,
-            num_train=2000, num_train_epochs=1, learning_rate=5e-5,
-        )  # fmt: skip
-
-
 def text_classification_negation(
     seeds: Sequence[int] = (0, 1, 2, 3, 4), profile: str = "local", folder: Folder = None
 ) -> None:

@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def committed_outputs(cell: dict[str, Any]) -> list[dict[str, Any]]:
     Args:
         cell: a code cell as nbformat or json reads it.
     """
-    return _joined([_without_paths(output) for output in cell["outputs"] if not _is_widget(output)])
+    return _joined([_cleaned(output) for output in cell["outputs"] if not _is_widget(output)])
 
 
 def stamp(path: str | Path) -> None:
@@ -103,8 +104,8 @@ def _is_widget(output: dict[str, Any]) -> bool:
     return "application/vnd.jupyter.widget-view+json" in data or data.get("text/html") in ("", [])
 
 
-def _without_paths(output: dict[str, Any]) -> dict[str, Any]:
-    """Return an output in which the cache and the folder of the packages go by general names."""
+def _cleaned(output: dict[str, Any]) -> dict[str, Any]:
+    """Return an output without full bars, in which the cache and the folder of the packages go by general names."""
     import sysconfig
 
     import nbformat
@@ -112,7 +113,7 @@ def _without_paths(output: dict[str, Any]) -> dict[str, Any]:
     from ..assets import home
 
     packages = Path(sysconfig.get_paths()["purelib"])
-    text = json.dumps(output)
+    text = re.sub(r"<progress\b[^>]*></progress>(?:\\n|\s)*", "", json.dumps(output))
     for folder, name in (
         (home(), "$FTCOURSE_HOME"),
         (packages, "site-packages"),
