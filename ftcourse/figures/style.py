@@ -28,7 +28,7 @@ METHODS = {
     "full fine-tuning": VERMILION,
     "head on the first token": VERMILION,
     "head on the mean": SKY,
-    "pairs": BLACK,
+    "training on pairs": BLACK,
     "LoRA": PURPLE,
     "QLoRA": ORANGE,
 }
