@@ -326,7 +326,7 @@ def test_learning_curve_says_the_means_that_it_draws(shown):
     figures.show_learning_curve(frame)
     ((figure, alt),) = shown
     drawn = [container.lines[0].get_xydata().tolist() for container in figure.axes[0].containers]
-    assert drawn[0] == [[100, pytest.approx(55)], [1000, pytest.approx(80)]] and drawn[1] == [[100, pytest.approx(70)]]
+    assert drawn[0] == [[100, pytest.approx(55)], [1000, pytest.approx(80)]] and drawn[1] == [[102, pytest.approx(70)]]
     assert "a: 100 examples 55.0%, 1,000 examples 80.0%; b: 100 examples 70.0%" in alt
 
 

@@ -29,7 +29,7 @@ METHODS = {
     "full fine-tuning": VERMILION,
     "head on the first token": VERMILION,
     "head on the mean": SKY,
-    "pairs": BLACK,
+    "training on pairs": BLACK,
     "a guess": GREY,
     "pixels alone": BLUE,
     "head only": GREEN,
