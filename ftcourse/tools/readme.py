@@ -30,12 +30,11 @@ def put_readme(root: str | Path, folder: overview.Folder = None) -> None:
     path = Path(root) / "README.md"
     text = path.read_text(encoding="utf-8")
     for name, part in readme_parts(root, folder).items():
-        marked = re.compile(rf"(<!-- made: {name} -->\n).*?(<!-- end -->)", re.S)
-        if len(marked.findall(text)) != 1:
-            raise CourseError(
-                f"{path} must have one part between `<!-- made: {name} -->` and `<!-- end -->`: add them."
-            )
-        text = marked.sub(lambda found, part=part: f"{found[1]}{part}\n{found[2]}", text)
+        before, opened, rest = text.partition(f"<!-- made: {name} -->\n")
+        _, closed, after = rest.partition("<!-- end -->")
+        if not closed:
+            raise CourseError(f"{path} needs the lines `<!-- made: {name} -->` and `<!-- end -->`: add them.")
+        text = f"{before}{opened}{part}\n{closed}{after}"
     for theme in PICTURES:
         if found := overview.results(folder):
             write_atomically(_picture(root, theme), draw(found, theme))
