@@ -32,7 +32,7 @@ _ROWS: tuple[tuple[str, str | None, str | None, str], ...] = (
     ("never again.", "fresh", None, "the other row with its text has a label that isn't known, which is the fault"),
     ("", "rotten", "blank", "its text is empty; two empty rows with two labels are blank, not a conflict"),
     ("Worth it.", None, "label", "it has no label, None"),
-    ("A film warm.", "rotten", None, "the order of the words tells texts apart"),
+    ("Long and loud", "rotten", None, "the order of the words tells texts apart"),
     ("?", "fresh", None, "a question mark is a text, if a short one"),
     ("warm film.", "rotten", None, "a part of a text is another text"),
     ("Slow start,\u00a0strong end.", "fresh", "conflict", "but for case and a no-break space it stands as rotten, too"),
@@ -41,6 +41,7 @@ _ROWS: tuple[tuple[str, str | None, str | None, str], ...] = (
     ("  ", "", "blank label", "it has both faults: no text and no known label"),
     ("Worth a look.", "fresh", "conflict", "it stands there as mixed, too; three labels are in use"),
     ("Worth a look.", "mixed", "conflict", "it stands there as fresh, too; three labels are in use"),
+    ("loud and long", "fresh", None, "the order of the words tells texts apart"),
 )
 _LABELS = ("rotten", "mixed", "fresh")
 _KINDS = ("blank", "label", "conflict")
@@ -128,20 +129,17 @@ _TRAIN = {
     1: ("Never less than gripping.", "it stands twice in training and not in the test"),
     2: ("A SLOW  start,\nbut the last hour is worth the wait. ", "case and blanks make no difference"),
     3: ("Superbly", "three of five runs are at least the limit 0.6"),
-    4: ("Dull plot, brilliant cast", "the same words in another order share fewer runs"),
+    4: ("A joy. I would see it again tomorrow, and the day after.", "the runs of both count, not one text's alone"),
     5: ("The jokes were old when this century was young.", "one word is another"),
     6: ("meh", "a text of fewer than four characters is one run"),
-    7: (
-        "A joy. I would see it again tomorrow, and the day after.",
-        "the runs of both texts count, not one text's alone",
-    ),
+    7: ("A slow start.", "the runs of both texts count, not one text's alone"),
     8: ("", "it is empty"),
     9: ("A slow start, but the last hour is", "its end is cut off"),
     10: ("Verdict: the jokes were old when the century was young.", "a word stands before it"),
     11: ("Never less than gripping.", "it stands twice in training and not in the test"),
     12: ("A joy.", "it is the same text"),
-    13: ("A slow start.", "the runs of both texts count, not one text's alone"),
-    14: ("Brilliant cast", "each run of both texts counts once, the shared ones, too"),
+    13: ("Brilliant cast", "each run of both texts counts once, the shared ones, too"),
+    14: ("Dull plot, brilliant cast", "it has the same words in another order, and each run counts once"),
 }
 
 
@@ -186,7 +184,7 @@ def find_suspects(answer: Any) -> str:
     from sklearn.neighbors import KNeighborsClassifier
 
     features, labels, films, flipped = _line()
-    found = _suspects(answer, LogisticRegression(), features, labels, films, 3)
+    found = _suspects(answer, LogisticRegression(), features, labels, films, 2)
     _compare_order(found, labels, flipped)
     features, labels, films, flipped = _three_classes()
     found = _suspects(answer, LogisticRegression(), features, labels, films, len(flipped))
@@ -235,9 +233,9 @@ def _line() -> tuple[Any, Any, list[str], list[int]]:
     """Return features on a line, labels by their sign with four wrong ones, films, and those rows, worst first."""
     import numpy as np
 
-    places = np.random.default_rng(1).permutation([*np.linspace(0.6, 3, 60), *-np.linspace(0.6, 3, 60)])
+    places = np.random.default_rng(1).permutation([*np.linspace(0.5, 2, 60), *-np.linspace(0.5, 2, 60)])
     flipped = [41, 7, 82, 50]
-    places[flipped] = 6, -5, 4, -3.2
+    places[flipped] = 6.5, -4, 2.5, -1.6
     labels = (places > 0).astype(int)
     labels[flipped] = 1 - labels[flipped]
     return places[:, None], labels, [f"film {row % 20}" for row in range(120)], flipped
@@ -302,7 +300,7 @@ def gain_over_baseline(answer: Any) -> str:
 
 _GAIN_CLUES = {
     "unsupported operand": "The films are a list of names, and a label may be a text.",
-    "ufunc": "Labels may be texts: count them, rather than take their mean.",
+    "dtypes": "Labels may be texts: count them, rather than take their mean.",
     "could not convert": "Labels may be texts: count them, rather than take their mean.",
 }
 
@@ -538,7 +536,7 @@ def _compare_verdict(
 def choose_threshold(answer: Any) -> str:
     """Judge an answer to: Step 6, a threshold by cost."""
     for seed, alarm, miss in ((1, 5, 1), (2, 1, 8), (3, 1, 1), (4, 3, 2), (5, 40, 1)):
-        validation, test = _side(seed, 40), _side(seed + 100, 50)
+        validation, test = _side(seed, 40), _side(seed + 106, 50)
         copies = tuple(tuple(column.copy() for column in side) for side in (validation, test))
         given = run(answer, *copies, alarm, miss, clues=_THRESHOLD_CLUES)
         numbers = as_numbers(given)
@@ -650,7 +648,7 @@ def _best(side: tuple[Any, Any], alarm: float, miss: float) -> float:
 # Probabilities of three classes, and the label, of rows to try functions on.
 _GUESSES = (
     ((0.70, 0.20, 0.10), 0), ((0.05, 0.90, 0.05), 2), ((0.38, 0.32, 0.30), 1), ((0.01, 0.02, 0.97), 2),
-    ((0.80, 0.01, 0.19), 2), ((0.30, 0.25, 0.45), 0), ((0.15, 0.60, 0.25), 1), ((0.36, 0.63, 0.01), 0),
+    ((0.80, 0.01, 0.19), 2), ((0.25, 0.23, 0.52), 0), ((0.27, 0.46, 0.27), 1), ((0.40, 0.59, 0.01), 0),
     ((0.02, 0.10, 0.88), 1), ((0.98, 0.01, 0.01), 0), ((0.34, 0.41, 0.25), 2), ((0.10, 0.15, 0.75), 2),
 )  # fmt: skip
 
