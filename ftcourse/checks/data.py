@@ -107,8 +107,12 @@ def _invented(
     things: Sequence[str] = ("The island", "A winter", "The letter", "Her brother", "The harbour"), film: str = "film"
 ) -> list[dict[str, Any]]:
     """Return sound rows about invented films, no two with nearly the same text."""
-    ends = ("keeps its secrets to the very last frame", "drags on until nobody cares how it might end")
-    ends += ("is played with wit, warmth and a good deal of nerve", "looks as if nobody had read the script twice")
+    ends = (
+        "keeps its secrets to the very last frame",
+        "drags on until nobody cares how it might end",
+        "is played with wit, warmth and a good deal of nerve",
+        "looks as if nobody had read the script twice",
+    )
     rows = [
         (f"{thing} {end}, {n} minutes in all", n % 2, f"{film} {n}") for n, thing in enumerate(things) for end in ends
     ]
@@ -123,6 +127,7 @@ _TEST = (
     "The jokes were old when the century was young.",
     "A joy.",
     "Meh",
+    "A slow start, but the first hour is worth the wait.",
 )
 _TRAIN = {
     0: ("Nothing here is worth the wait.", "a phrase of a test text is another text"),
@@ -192,7 +197,11 @@ def find_suspects(answer: Any) -> str:
         found, flipped, "there are three classes, and a label's own probability is in the column of its number"
     )
     for rows_of_a_film, why in (
-        (1, "the model must not have been trained on the row that it judges: it knows each of its rows by heart"),
+        (
+            1,
+            "the model, the one that is handed over, must not have been trained on the row that it judges: it knows "
+            "each of its rows by heart",
+        ),
         (
             6,
             "rows of a film are much alike, and with wrong labels they vouch for one another: the model must not have "
@@ -514,13 +523,7 @@ def _compare_verdict(
     require(abs(gain - 100 * mean) > 1e-6, f"{said}: leave it a share, not points.")
     require(abs(gain - max(gains)) > 1e-9, f"{said}, the mean of all seeds, the bad ones, too.")
     require(abs(gain - mean) < 1e-9, f"{said}, the mean over the seeds of after minus before, unrounded.")
-    after = [score + one for score, one in zip(scores, gains, strict=True)]
-    apart = math.hypot(student_interval(scores)[2], student_interval(after)[2])
     unpaired = "take the difference within each seed first: a seed draws the same films for both, and that falls out"
-    require(
-        not math.isclose(half_width, apart, rel_tol=1e-3),
-        f"{case}your half-width is {half_width:.4f}, not {half:.4f}: {unpaired}.",
-    )
     explain_half_width(half_width, half, deviation, len(gains), case, unpaired)
     truth = VERDICTS[0 if abs(mean) <= half else 1 if mean > 0 else -1]
     numbers = f"{case}the gain is {mean:+.4f}, give or take {half:.4f}, and you say {verdict!r}"
@@ -541,7 +544,7 @@ def choose_threshold(answer: Any) -> str:
         given = run(answer, *copies, alarm, miss, clues=_THRESHOLD_CLUES)
         numbers = as_numbers(given)
         require(len(numbers) == 2, f"Return two numbers, threshold and mean cost on the test; this is {shown(given)}.")
-        _compare_threshold(*numbers, validation, test, alarm, miss)
+        _compare_threshold((numbers[0], numbers[1]), validation, test, alarm, miss)
     return (
         "The cheapest threshold on validation, for any two costs, and what it costs on rows that it wasn't chosen on."
     )
@@ -571,8 +574,9 @@ def _cost(threshold: float, side: tuple[Any, Any], alarm: float, miss: float) ->
 
 
 def _compare_threshold(
-    threshold: float, cost: float, validation: tuple[Any, Any], test: tuple[Any, Any], alarm: float, miss: float
+    found: tuple[float, float], validation: tuple[Any, Any], test: tuple[Any, Any], alarm: float, miss: float
 ) -> None:
+    threshold, cost = found
     require(not math.isnan(threshold), "Your threshold is nan: give a number.")
     candidates = [*sorted(set(validation[0].tolist())), math.inf]
     costs = {one: _cost(one, validation, alarm, miss) for one in candidates}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -203,6 +204,21 @@ def counted_from_one(rows, labels):
     return {kind: [n + 1 for n in numbers if n + 1 < len(rows)] for kind, numbers in faults(rows, labels).items()}
 
 
+@cases.wrong("find_faults", r"Row \d+, .* is named under 'label' and isn't one")
+def labels_of_ones_own(rows, labels):
+    return faults(rows, labels, known=lambda label: label in ("rotten", "mixed", "fresh"))
+
+
+@cases.wrong("find_faults", r"In 20 sound rows you find .*\[0\]")
+def never_nothing(rows, labels):
+    return {kind: numbers or [0] for kind, numbers in faults(rows, labels).items()}
+
+
+@cases.wrong("find_faults", r"Return a dictionary with 'blank', 'label', 'conflict'; this is \(\[")
+def three_lists(rows, labels):
+    return tuple(faults(rows, labels).values())
+
+
 @cases.error("find_faults", r"raised AttributeError.*A label may be None")
 def none_lowered(rows, labels):
     return faults(rows, labels, known=lambda label: label.lower() in labels)
@@ -346,6 +362,17 @@ def case_kept(train_texts, test_texts, limit):
     return leaks(train_texts, test_texts, limit, parts=parts)
 
 
+@cases.wrong("find_leaks", r"A text is named more than once, \[2, 2, ")
+def once_for_each_pair(train_texts, test_texts, limit):
+    tests = list(map(runs, test_texts))
+    return [n for n, text in enumerate(train_texts) for other in tests if share(runs(text), other) >= limit]
+
+
+@cases.wrong("find_leaks", r"With no test text at all, no training text is a copy of one")
+def all_where_there_is_no_test(train_texts, test_texts, limit):
+    return leaks(train_texts, test_texts, limit) if test_texts else list(range(len(train_texts)))
+
+
 @cases.wrong("find_leaks", r"Return numbers of training texts, 0 to 14; this is \['A SLOW")
 def texts_themselves(train_texts, test_texts, limit):
     return [train_texts[n] for n in leaks(train_texts, test_texts, limit)]
@@ -411,9 +438,7 @@ def one_film_out(model, features, labels, films, count):
     return own(unseen(model, features, labels, films, LeaveOneGroupOut()), labels).argsort()[:count].tolist()
 
 
-@cases.wrong(
-    "find_suspects", r"must not have been trained on the row that it judges: it knows each of its rows by heart"
-)
+@cases.wrong("find_suspects", r"must not have been trained on the row that it judges: it knows each")
 def judged_by_what_it_learnt(model, features, labels, films, count):
     return own(model.fit(features, labels).predict_proba(features), labels).argsort()[:count]
 
@@ -475,6 +500,17 @@ def all_that_disagree(model, features, labels, films, count):
 def a_mask_of_rows(model, features, labels, films, count):
     chances = own(unseen(model, features, labels, films), labels)
     return chances <= np.sort(chances)[count - 1]
+
+
+@cases.wrong("find_suspects", r"the model, the one that is handed over, must not have been")
+def another_model(model, features, labels, films, count):
+    return own(unseen(LogisticRegression(), features, labels, films), labels).argsort()[:count]
+
+
+@cases.wrong("find_suspects", r"A row is named more than once, \[41, 41\]")
+def two_rounds_together(model, features, labels, films, count):
+    rounds = [own(unseen(model, features, labels, films, GroupKFold(k)), labels).argsort() for k in (4, 5)]
+    return np.concatenate([rows[: count // 2] for rows in rounds])
 
 
 @cases.wrong("find_suspects", r"A set has no order")
@@ -838,6 +874,12 @@ def two_ways_apart(score, before, after, seeds):
     return np.mean(gains := np.subtract(two, one)), half, judged(np.mean(gains), half)
 
 
+@cases.wrong("compare_cleaning", r"The first two are numbers, gain and half-width; these are \['\+1.8 points'")
+def numbers_as_texts(score, before, after, seeds):
+    gain, half = interval(gains_of(score, before, after, seeds))
+    return f"{100 * gain:+.1f} points", f"{100 * half:.1f}", judged(gain, half)
+
+
 @cases.wrong("compare_cleaning", r"Return three things, gain, half-width and verdict")
 def a_verdict_alone(score, before, after, seeds):
     return judged(*interval(gains_of(score, before, after, seeds)))
@@ -1110,6 +1152,28 @@ def what_was_said_left_out(chances, labels, count):
 @cases.wrong("worst_mistakes", r"Return a list of dictionaries, one a mistake")
 def numbers_alone(chances, labels, count):
     return [row["row"] for row in mistakes(chances, labels, count)]
+
+
+@cases.wrong("worst_mistakes", r"Where every answer is right there is no mistake, and you return")
+def one_mistake_at_least(chances, labels, count):
+    return mistakes(chances, labels, count) or mistakes(chances, labels, 1, keep=lambda n: True)
+
+
+@cases.wrong("worst_mistakes", r"its row, what was said and its probability are numbers")
+def names_of_classes(chances, labels, count):
+    return [{**row, "said": f"class {row['said']}"} for row in mistakes(chances, labels, count)]
+
+
+@cases.wrong("worst_mistakes", r"The rows go from 0 to 11; you name \[-11, ")
+def counted_from_the_end(chances, labels, count):
+    return [{**row, "row": row["row"] - len(labels)} for row in mistakes(chances, labels, count)]
+
+
+@cases.wrong("worst_mistakes", r"A row is named more than once")
+def every_class_above_the_label(chances, labels, count):
+    pairs = [(n, k) for n, label in enumerate(labels) for k in range(3) if chances[n, k] > chances[n, label]]
+    pairs.sort(key=lambda pair: -chances[pair])
+    return [{"row": n, "said": k, "probability": chances[n, k]} for n, k in pairs[:count]]
 
 
 @cases.error("worst_mistakes", r"raised IndexError.*There may be fewer mistakes than asked for")
