@@ -139,6 +139,15 @@ def first_two_alone(rows, labels):
     return faults(rows, labels, pick=lambda numbers: numbers[:2])
 
 
+@cases.wrong("find_faults", r"Row 23, 'Worth a look.' with the label 'fresh', is missing from 'conflict'")
+def two_labels_exactly(rows, labels):
+    found, same = faults(rows, labels), defaultdict(list)
+    for n in sorted(set(range(len(rows))) - {*found["blank"], *found["label"]}):
+        same[form(rows[n]["text"])].append(n)
+    pairs = [numbers for numbers in same.values() if len({rows[n]["label"] for n in numbers}) == 2]
+    return found | {"conflict": [n for numbers in pairs for n in numbers]}
+
+
 @cases.wrong(
     "find_faults", r"Row 2, 'Go and see it.' .* named under 'conflict' and isn't one: its copy has the same label"
 )
@@ -644,6 +653,16 @@ for name, message, change in (
         r"that is the mean of the films, where a film of two rows counts like one of thirty",
         lambda g, a, y, f, t: pd.Series(g).groupby(f).mean().mean(),
     ),
+    (
+        "largest_label_of_training",
+        r"The baseline says the commonest label of training|knows which label|accuracy itself",
+        lambda g, a, y, f, t: (a == y).mean() - (y == max(t.tolist())).mean(),
+    ),
+    (
+        "first_label_of_training",
+        r"The baseline says the commonest label of training|knows which label",
+        lambda g, a, y, f, t: (a == y).mean() - (y == t[0]).mean(),
+    ),
     ("the_other_way_round", r"that is the baseline minus the model", lambda g, a, y, f, t: -g.mean()),
     ("points", r"leave it a share, not points", lambda g, a, y, f, t: 100 * g.mean()),
     ("a_ratio", r"leave it a difference", lambda g, a, y, f, t: g.mean() / (y == statistics.mode(t.tolist())).mean()),
@@ -874,7 +893,21 @@ def two_ways_apart(score, before, after, seeds):
     return np.mean(gains := np.subtract(two, one)), half, judged(np.mean(gains), half)
 
 
-@cases.wrong("compare_cleaning", r"The first two are numbers, gain and half-width; these are \['\+1.8 points'")
+@cases.wrong("compare_cleaning", r"With a clear gain, .* you say 'no difference seen': the interval leaves zero out")
+def all_seeds_must_agree(score, before, after, seeds):
+    gains = np.array(gains_of(score, before, after, seeds))
+    gain, half = interval(gains)
+    return gain, half, judged(gain, 0) if abs(np.sign(gains).sum()) == len(gains) else "no difference seen"
+
+
+@cases.wrong("compare_cleaning", r"With a gain within what five seeds vary, .*five other seeds could turn it round")
+def four_seeds_must_agree(score, before, after, seeds):
+    gains = np.array(gains_of(score, before, after, seeds))
+    gain, half = interval(gains)
+    return gain, half, judged(gain, 0) if abs(np.sign(gains).sum()) >= 3 else "no difference seen"
+
+
+@cases.wrong("compare_cleaning", r"The first two are numbers, gain and half-width; these are \['\+2.0 points'")
 def numbers_as_texts(score, before, after, seeds):
     gain, half = interval(gains_of(score, before, after, seeds))
     return f"{100 * gain:+.1f} points", f"{100 * half:.1f}", judged(gain, half)
@@ -961,6 +994,11 @@ def strictly(one, side, alarm, miss):
 
 for name, message, choose in (
     ("chosen_on_the_test", r"cheapest on the test, on which nothing may be", lambda v, t, a, m: cheapest(t, a, m)),
+    (
+        "chosen_on_both",
+        r"On validation your threshold",
+        lambda v, t, a, m: cheapest(tuple(map(np.concatenate, zip(v, t, strict=True))), a, m),
+    ),
     ("one_half", r"One half looks at no cost", lambda v, t, a, m: 0.5),
     ("by_the_formula", r"follows from the costs if the probabilities are right", lambda v, t, a, m: a / (a + m)),
     ("costs_swapped", r"the cheapest with the two costs swapped", lambda v, t, a, m: cheapest(v, m, a)),
