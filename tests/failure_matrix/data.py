@@ -663,6 +663,12 @@ for name, message, change in (
         r"The baseline says the commonest label of training|knows which label",
         lambda g, a, y, f, t: (a == y).mean() - (y == t[0]).mean(),
     ),
+    (
+        "rows_that_the_baseline_misses",
+        r"The baseline says the commonest label of training for every row",
+        lambda g, a, y, f, t: (a == y)[y != statistics.mode(t.tolist())].mean(),
+    ),
+    ("no_number", r"These are no numbers: \[nan", lambda g, a, y, f, t: math.nan),
     ("the_other_way_round", r"that is the baseline minus the model", lambda g, a, y, f, t: -g.mean()),
     ("points", r"leave it a share, not points", lambda g, a, y, f, t: 100 * g.mean()),
     ("a_ratio", r"leave it a difference", lambda g, a, y, f, t: g.mean() / (y == statistics.mode(t.tolist())).mean()),
