@@ -59,7 +59,7 @@ CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def write_cifar10(folder):
-    """Write the schema of uoft-cs/cifar10 with images of noise, four of each class for training and one to test."""
+    """Write the schema of uoft-cs/cifar10 with images of noise, four of each class for training and two to test."""
     import numpy as np
     import PIL.Image
 
@@ -71,7 +71,7 @@ def write_cifar10(folder):
         return {"bytes": file.getvalue(), "path": None}
 
     splits = {split: [(draw(), int(label)) for label in rng.permutation([*range(10)] * count)]
-              for split, count in (("train", 4), ("test", 1))}  # fmt: skip
+              for split, count in (("train", 4), ("test", 2))}  # fmt: skip
     card = {
         "language": ["en"],
         "task_categories": ["image-classification"],
