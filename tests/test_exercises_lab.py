@@ -218,7 +218,7 @@ def test_new_user_does_the_first_step(lab, browser, tmp_path):
     assert "Step 1, unseen films: wrong." in shown and "Draw films for the test, not sentences." in shown
     picture("3-wrong")
     assert "Draw films, not sentences" in run(check + 1, "exercise.split_films.hint()")
-    assert "GroupShuffleSplit" in run(check + 1)
+    assert "keep groups together" in run(check + 1)
     assert "GroupShuffleSplit(n_splits=1" in run(check + 1, "exercise.split_films.solution()")
     picture("4-help")
     run(first, find_exercise("1").texts()["split_films"]["solution"])
