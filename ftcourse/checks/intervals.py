@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import stdev
 
+from ..records import interval
 from .engine import Wrong
 
 
@@ -14,11 +16,8 @@ def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
     Args:
         values: one a run, two at least.
     """
-    from scipy import stats
-
-    mean = sum(values) / len(values)
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return mean, deviation, stats.t.ppf(0.975, len(values) - 1) * deviation / math.sqrt(len(values))
+    mean, half_width = interval(values)
+    return mean, stdev(values), half_width
 
 
 def explain_half_width(

@@ -35,8 +35,9 @@ def put_readme(root: str | Path, folder: overview.Folder = None) -> None:
         if not closed:
             raise CourseError(f"{path} needs the lines `<!-- made: {name} -->` and `<!-- end -->`: add them.")
         text = f"{before}{opened}{part}\n{closed}{after}"
+    found = overview.results(folder)
     for theme in PICTURES:
-        if found := overview.results(folder):
+        if found:
             write_atomically(_picture(root, theme), draw(found, theme))
         else:
             _picture(root, theme).unlink(missing_ok=True)
