@@ -10,11 +10,7 @@ from .ner import ner, ner_variants
 from .openai_job import openai_job
 from .qa import qa, qa_curve, qa_frozen
 from .quality import best_practices_data
-from .text_classification import (
-    text_classification,
-    text_classification_curve,
-    text_classification_negation,
-)
+from .text_classification import text_classification, text_classification_curve, text_classification_negation
 from .transfer import transfer, transfer_curve, transfer_tried
 from .tuning import best_practices_rates, best_practices_search, best_practices_sweep
 
