@@ -9,7 +9,7 @@ from .jobs import show_chat_lengths, show_token_accuracy
 from .lora import show_memory, show_quantised
 from .losses import live_losses, show_losses
 from .ner import show_alignment
-from .qa import show_answer, show_span_chances, show_thresholds, show_windows
+from .qa import show_question, show_span_chances, show_thresholds, show_windows
 from .scores import confusion_figure, show_confusion, show_groups, show_learning_curve, show_runs, show_scores
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
 from .text import chat_html, entities_html, show_chat, show_entities, show_labels, show_words
@@ -35,7 +35,6 @@ __all__ = [
     "set_style",
     "show",
     "show_alignment",
-    "show_answer",
     "show_attention",
     "show_chat",
     "show_chat_lengths",
@@ -50,6 +49,7 @@ __all__ = [
     "show_memory",
     "show_padding",
     "show_quantised",
+    "show_question",
     "show_range_test",
     "show_rates",
     "show_reliability",

@@ -15,23 +15,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def show_answer(
-    question: str,
-    context: str,
-    truth: tuple[int, int] | None = None,
-    found: tuple[int, int] | None = None,
-    around: int | None = None,
-) -> None:
+def show_question(row: Mapping[str, Any], found: tuple[int, int] | None = None, around: int | None = None) -> None:
     """Show a question, and its text with the true and the found answer marked; as plain text, ``[TRUTH ...]``.
 
     Args:
-        question: a string.
-        context: a string.
-        truth: (first character, character after the last) of the true answer; None marks none.
-        found: the same of the found one.
+        row: dictionary with question, context and answers, as SQuAD has them; of several answers the first is marked.
+        found: (first character, character after the last) of the found answer; None marks none.
         around: characters before the first and after the last mark to show; None shows the whole text.
     """
-    names = {name: span for name, span in (("TRUTH", truth), ("ANSWER", found)) if span and span[0] < span[1]}
+    question, context, answers = (row[name] for name in ("question", "context", "answers"))
+    truth = next(iter(zip(answers["answer_start"], answers["text"], strict=True)), None)
+    spans = {"TRUTH": truth and (truth[0], truth[0] + len(truth[1])), "ANSWER": found}
+    names = {name: span for name, span in spans.items() if span and span[0] < span[1]}
     edges = sorted({edge for span in names.values() for edge in span})
     begin, stop = 0, len(context)
     if around is not None and edges:
