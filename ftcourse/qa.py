@@ -225,7 +225,7 @@ def predict_answers(dataset, model, tokenizer, max_length=256, stride=64, batch_
         For each question a dictionary with text (``context[start:end]``), start, end, score and null_score.
     """
     windows = make_windows(dataset, tokenizer, max_length, stride)
-    return choose_answers(predict_windows(windows, model, tokenizer, batch_size), list(dataset["context"]), **decoding)
+    return choose_answers(predict_windows(windows, model, tokenizer, batch_size), dataset["context"][:], **decoding)
 
 # %% ../nbs/06_question_answering.ipynb #02d20bbd
 def normalise(text):
