@@ -51,7 +51,7 @@ lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGR
 export: env  ## write ftcourse/ modules from the notebooks
 	$(BIN)/nbdev_export
 
-starters: env  ## write the starters of the exercises from nbs/solutions, and the questions into the lessons
+starters: env  ## write the starters of the exercises, the questions in the lessons and the numbers in README
 	$(BIN)/python -m ftcourse.checks.build
 
 clean-notebooks: env  ## bring the notebooks into their committed form

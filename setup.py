@@ -1,5 +1,6 @@
 """Build configuration: everything is read from settings.ini, which nbdev 2.x shares."""
 
+import re
 from configparser import ConfigParser
 from itertools import chain
 from pathlib import Path
@@ -11,6 +12,14 @@ here = Path(__file__).parent
 settings = ConfigParser(delimiters=["="], interpolation=None)
 settings.read(here / "settings.ini", encoding="utf-8")
 ini = settings["DEFAULT"]
+
+
+def readme() -> str:
+    """Return README with links that lead into the repository from wherever it is shown, such as a package index."""
+    files, raw = (f"{ini['git_url']}/{kind}/{ini['branch']}/" for kind in ("blob", "raw"))
+    text = (here / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"\]\((?![a-z]+:|#)", f"]({files}", text)
+    return re.sub(r'(src|srcset)="(?![a-z]+:)', rf'\1="{raw}', text)
 
 
 class BuildWithLessons(build_py):
@@ -33,8 +42,9 @@ setup(
     name=ini["lib_name"],
     version=ini["version"],
     description=ini["description"],
-    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description=readme(),
     long_description_content_type="text/markdown",
+    url=ini["git_url"],
     author=ini["author"],
     author_email=ini["author_email"],
     license="Apache-2.0",

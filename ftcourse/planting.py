@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,53 @@ def plant_flips(labels: Sequence[int] | np.ndarray, share: float, seed: int = 0)
     num_labels = flipped.max() + 1
     flipped[rows] = (flipped[rows] + rng.integers(1, num_labels, len(rows))) % num_labels
     return flipped, rows
+
+
+def plant_faults(
+    rows: Sequence[dict[str, Any]],
+    test_rows: Sequence[dict[str, Any]],
+    labels: Sequence[str],
+    seed: int = 0,
+    share: float = 0.02,
+    flips: float = 0.1,
+) -> tuple[list[dict[str, Any]], dict[str, list[int]]]:
+    """Spoil rows for training as careless gathering does, and put them into another order.
+
+    Args:
+        rows: sound dictionaries with text, label and film.
+        test_rows: rows of other films; copies of them get among the training rows, under films of those.
+        labels: all labels, two at least.
+        seed: of what is chosen, and of the order.
+        share: of the rows, between 0 and 1, that get a fault of a kind; the copies are twice as many.
+        flips: share of the rows that get another label.
+
+    Returns:
+        The rows, and a dictionary from the kind of fault to the places of the rows that have it: blank and label in the
+        row itself, conflict in both rows of a pair, leak for a copy of a test row, and flip for a wrong label.
+    """
+    rng, count = random.Random(seed), max(2, round(share * len(rows)))
+    sizes = {"blank": count, "label": count, "conflict": count, "flip": round(flips * len(rows))}
+    places = iter(rng.sample(range(len(rows)), sum(sizes.values())))
+    kinds = {place: kind for kind, size in sizes.items() for place in islice(places, size)}
+    made: list[tuple[dict[str, Any], str | None]] = []
+    for place, row in enumerate(rows):
+        kind, other = kinds.get(place), rng.choice([label for label in labels if label != row["label"]])
+        spoilt: dict[str | None, dict[str, Any]] = {
+            "blank": {"text": rng.choice(("", " ", " \n\t", "\u00a0"))},
+            "label": {"label": rng.choice((None, "", other.upper(), other[:-1], "5/5"))},
+            "flip": {"label": other},
+        }
+        made.append(({**row, **spoilt.get(kind, {})}, kind))
+        if kind == "conflict":
+            made.append(({**row, "text": "  ".join(row["text"].lower().split()), "label": other}, kind))
+    long_enough = [row for row in test_rows if len(row["text"].split()) >= 8]
+    films = sorted({row["film"] for row in rows})
+    for number, row in enumerate(rng.sample(long_enough, min(2 * count, len(long_enough)))):
+        text = alter(row["text"], rng) if number % 2 else row["text"]
+        made.append(({**row, "text": text, "film": rng.choice(films)}, "leak"))
+    rng.shuffle(made)
+    planted = {kind: [place for place, (_, own) in enumerate(made) if own == kind] for kind in (*sizes, "leak")}
+    return [row for row, _ in made], planted
 
 
 def score_finder(found: Iterable[Any], planted: Iterable[Any]) -> dict[str, float]:

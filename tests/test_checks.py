@@ -6,12 +6,14 @@ import threading
 import time
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftcourse.checks import EXERCISES, engine, find_exercise, progress, sentiment
+from ftcourse.checks import EXERCISES, engine, find_exercise, gathered, progress, sentiment
 from ftcourse.checks.engine import CheckFailed, Exercise, Wrong, require, run
+from ftcourse.checks.reading import as_rows
 from ftcourse.errors import CourseError
 
 
@@ -235,3 +237,36 @@ def test_only_a_front_end_that_can_answer_counts_as_somebody(tmp_path, monkeypat
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "rows"),
+    [
+        ([2, 0], [2, 0]),
+        ({2, 0}, [0, 2]),
+        (np.array([1.0, 2.0]), [1, 2]),
+        ([True, False, True], [0, 2]),
+        (np.array([False, True, True]), [1, 2]),
+        ([], []),
+        ([3], None),
+        ([-1], None),
+        ([0.5], None),
+        ([float("nan")], None),
+        ([True, False], None),
+        (["0"], None),
+        ("text", None),
+        ({0: 1}, None),
+        (2, None),
+    ],
+)
+def test_rows_are_read_in_any_form(value, rows):
+    assert as_rows(value, 3) == rows
+
+
+def test_rows_of_exercise_7_are_scored_and_stay_as_they_are(monkeypatch):
+    sides = {"train": [{"text": "A joy", "label": "fresh", "film": "a"}] * 4}
+    monkeypatch.setattr(gathered, "_make", lambda *sizes: (sides, {"blank": [1, 2], "leak": [0]}))
+    gathered.load(1, 1, 1)["train"][0]["text"] = "changed"
+    assert sides["train"][0]["text"] == "A joy"
+    table = gathered.score({"blank": [2, 3], "leak": np.array([True, False, False, False])}, 1, 1, 1)
+    assert table.loc["blank"].tolist() == [2, 1, 1] and table.loc["leak"].tolist() == [1, 1, 0]

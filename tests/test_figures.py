@@ -1,5 +1,7 @@
 """Every figure has a text alternative."""
 
+import io
+
 import matplotlib
 
 matplotlib.use("agg")
@@ -22,6 +24,17 @@ def test_picture_goes_with_its_text_alternative(monkeypatch):
     assert options["metadata"]["image/png"]["alt"] == "A line that rises."
     assert "A line that rises." in caption.data
     assert not plt.fignum_exists(figure.number)
+
+
+def test_a_large_picture_becomes_small_and_looks_the_same():
+    noise = np.random.default_rng(0).integers(0, 200, (160, 160, 3), dtype=np.uint8)
+    picture = io.BytesIO()
+    PIL.Image.fromarray(noise).save(picture, "PNG")
+    small = figures.style.small_png(picture.getvalue())
+    assert len(small) < len(picture.getvalue()) / 2
+    seen = np.asarray(PIL.Image.open(io.BytesIO(small)).convert("RGB"), dtype=float)
+    assert np.abs(seen - noise).mean() < 20
+    assert figures.style.small_png(picture.getvalue(), 10**6) == picture.getvalue()
 
 
 def test_figure_without_text_is_refused():
@@ -326,7 +339,7 @@ def test_learning_curve_says_the_means_that_it_draws(shown):
     figures.show_learning_curve(frame)
     ((figure, alt),) = shown
     drawn = [container.lines[0].get_xydata().tolist() for container in figure.axes[0].containers]
-    assert drawn[0] == [[100, pytest.approx(55)], [1000, pytest.approx(80)]] and drawn[1] == [[100, pytest.approx(70)]]
+    assert drawn[0] == [[100, pytest.approx(55)], [1000, pytest.approx(80)]] and drawn[1] == [[102, pytest.approx(70)]]
     assert "a: 100 examples 55.0%, 1,000 examples 80.0%; b: 100 examples 70.0%" in alt
 
 

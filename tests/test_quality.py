@@ -319,6 +319,34 @@ def test_every_planted_issue_is_found_under_its_name(reviews, seed):
     assert found == places and set(places.values()) == set(data_checks.REMEDIES) - {"imbalance"}
 
 
+def test_planted_faults_are_what_they_are_called():
+    names = ("rotten", "fresh")
+    rows, test = (
+        [
+            {"text": f"{side} text {n} has nine words or a few more", "label": names[n % 2], "film": f"{side} {n // 4}"}
+            for n in range(count)
+        ]
+        for side, count in (("train", 200), ("test", 40))
+    )
+    spoilt, planted = planting.plant_faults(rows, test, names, seed=3)
+    assert spoilt == planting.plant_faults(rows, test, names, seed=3)[0] != planting.plant_faults(rows, test, names)[0]
+    assert {kind: len(places) for kind, places in planted.items()} == {
+        "blank": 4, "label": 4, "conflict": 8, "flip": 20, "leak": 8
+    }  # fmt: skip
+    number = {row["text"]: n for n, row in enumerate(rows)}
+    for place, row in enumerate(spoilt):
+        kinds = {kind for kind, places in planted.items() if place in places}
+        assert (not row["text"].strip()) == (kinds == {"blank"}) and (row["label"] not in names) == (kinds == {"label"})
+        if not kinds:
+            assert row == rows[number[row["text"]]]
+        if kinds == {"flip"}:
+            assert row["label"] != rows[number[row["text"]]]["label"]
+    conflicts = pd.DataFrame([spoilt[place] for place in planted["conflict"]])
+    assert set(conflicts.groupby(conflicts["text"].map(data_checks.normalise))["label"].nunique()) == {2}
+    near = quality.find_near_duplicates([spoilt[place]["text"] for place in planted["leak"]], [r["text"] for r in test])
+    assert set(near["first"]) == set(range(8)) and not {row["film"] for row in spoilt} & {row["film"] for row in test}
+
+
 def test_score_of_a_finder():
     assert planting.score_finder([1, 2, 3, 4], [1, 2, 9]) == {"precision": 0.5, "recall": 2 / 3, "found": 4}
     assert planting.score_finder([], [1]) == {"precision": 0.0, "recall": 0.0, "found": 0}

@@ -1,4 +1,6 @@
-"""Make the starters and the texts of the steps from the solutions, and put questions, costs and links into the lessons.
+"""Make the starters and the texts of the steps from the solutions; put questions, costs and links into the lessons.
+
+It also puts the lessons' results and costs into README.
 
 ``python -m ftcourse.checks.build`` does all of it.
 
@@ -16,6 +18,7 @@ from typing import Any
 from ..errors import CourseError
 from ..files import write_atomically
 from ..tools.places import generated_cell, put_places, write_cells
+from ..tools.readme import put_readme
 from . import EXERCISES, find_exercise
 from .engine import TEXTS, Exercise
 from .quiz import QUESTIONS, ask
@@ -138,3 +141,4 @@ if __name__ == "__main__":
         if (QUESTIONS / f"{lesson.name[:2]}.toml").exists():
             put_questions(lesson)
         put_places(lesson)
+    put_readme(".")

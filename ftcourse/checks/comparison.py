@@ -1,11 +1,11 @@
 """The checks of exercise 4: compare full fine-tuning with LoRA."""
 
-import math
 import re
 from typing import Any
 
 from . import pictures, tiny
 from .engine import Exercise, Wrong, require, run, shown
+from .intervals import explain_half_width, student_interval
 from .reading import as_dict, as_number, as_numbers, as_records, fields
 
 exercise = Exercise("4_comparison", "Compare full fine-tuning with LoRA")
@@ -24,15 +24,6 @@ def _runs(scores: Any = None) -> Any:
         for method in scores
     }
     return [row for pair in zip(rows["lora"][::-1], rows["full"][1:] + rows["full"][:1], strict=True) for row in pair]
-
-
-def _interval(values: Any) -> Any:
-    """Return mean, standard deviation and half-width of the 95 % interval by Student's t."""
-    from scipy import stats
-
-    mean = sum(values) / len(values)
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return mean, deviation, stats.t.ppf(0.975, len(values) - 1) * deviation / math.sqrt(len(values))
 
 
 @exercise.step("Step 1, two models")
@@ -246,7 +237,7 @@ def summarise(answer: Any) -> str:
         )
         for method, values in scores.items():
             mean, half_width = _pair(table[method], method)
-            truth, deviation, half_truth = _interval(values)
+            truth, deviation, half_truth = student_interval(values)
             case = f"For {method} with {', '.join(map(str, values))} "
             require(abs(mean - 100 * truth) > 1e-3, case + f"your mean is {mean:.1f}: give shares, {truth:.4f}.")
             require(
@@ -257,7 +248,7 @@ def summarise(answer: Any) -> str:
                 abs(mean - truth) < 1e-6,
                 case + f"your mean is {mean:.4f}; it is {truth:.4f}, over the runs of this method.",
             )
-            _explain(half_width, half_truth, deviation, len(values), case)
+            explain_half_width(half_width, half_truth, deviation, len(values), case)
     return "Means and 95 % intervals over seeds, right for three seeds and for five."
 
 
@@ -277,41 +268,6 @@ def _pair(value: Any, what: Any) -> Any:
     return numbers
 
 
-def _explain(half_width: Any, truth: Any, deviation: Any, count: Any, case: Any, otherwise: Any = "") -> None:
-    """Raise `Wrong` with the likely reason if a half-width is not the true one."""
-    if abs(half_width - truth) < 1e-6:
-        return
-    from scipy import stats
-
-    root = math.sqrt(count)
-    error, quantile = deviation / root, truth * root / deviation
-    rounded = half_width in (round(truth, 2), round(truth, 3))
-    known = {
-        stats.t.ppf(0.95, count - 1)
-        * error: "that is the 0.95 quantile, which leaves 5 % on each side; 95 % in the middle take 0.975",
-        stats.t.ppf(0.995, count - 1) * error: "that is an interval of 99 %; 95 % take the quantile 0.975",
-        stats.t.ppf(0.975, count)
-        * error: f"Student's t has {count - 1} degrees of freedom for {count} runs, one less than there are",
-        stats.norm.ppf(0.975) * error: f"1.96 holds for many runs; with {count} it is Student's t, {quantile:.2f}",
-        2 * error: f"2 holds for many runs; with {count} it is Student's t, {quantile:.2f}",
-        1.96
-        * deviation
-        / root: f"1.96 holds for many runs; with {count} it is Student's t, {truth * root / deviation:.2f}",
-        deviation: "that is the standard deviation of a run, not the interval of the mean",
-        deviation / root: "that is the standard error; the 95 % interval is several of them wide",
-        truth
-        * math.sqrt(
-            1 - 1 / count
-        ): f"the standard deviation was divided by {count}, the number of runs; with few it is {count - 1}, ddof=1",
-        truth * root: f"divide by the square root of the {count} runs",
-        2 * truth: "that is the whole width; give half of it",
-    }
-    usual = f"Student's t for {count} runs, {quantile:.3f}, times {deviation:.4f} / sqrt({count}); see records.interval"
-    why = next((reason for value, reason in known.items() if abs(value - half_width) < 1e-6), otherwise or usual)
-    why = "give it unrounded; the table is rounded where it is shown" if rounded else why
-    raise Wrong(f"{case}your half-width is {half_width:.4f}; it is {truth:.4f}: {why}.")
-
-
 @exercise.step("Step 4, the difference")
 def difference(answer: Any) -> str:
     """Judge an answer to: Step 4, the difference."""
@@ -319,7 +275,7 @@ def difference(answer: Any) -> str:
     for scores in (wide, _RUNS, {"full": wide["lora"], "lora": wide["full"]}):
         mean, half_width = _pair(run(answer, _runs(scores)), "the difference")
         gains = [ours - theirs for ours, theirs in zip(scores["lora"], scores["full"], strict=True)]
-        truth, deviation, half_truth = _interval(gains)
+        truth, deviation, half_truth = student_interval(gains)
         case = f"For full {scores['full']} and LoRA {scores['lora']} "
         require(
             abs(mean + truth) > 1e-6,
@@ -330,7 +286,7 @@ def difference(answer: Any) -> str:
             abs(mean - truth) < 1e-6,
             case + f"your difference is {mean:+.4f}; it is {truth:+.4f}, the mean over seeds of LoRA minus full.",
         )
-        _explain(
+        explain_half_width(
             half_width,
             half_truth,
             deviation,
@@ -448,7 +404,7 @@ def conclusion(answer: Any, runs: Any) -> str:
         len(seeds) >= 3,
         f"There are {len(seeds)} seeds with both methods: take three at least, or nothing can be said of the noise.",
     )
-    mean, _, half_width = _interval([scores["lora"][seed] - scores["full"][seed] for seed in seeds])
+    mean, _, half_width = student_interval([scores["lora"][seed] - scores["full"][seed] for seed in seeds])
     truth = BETTER[None if abs(mean) <= half_width else "lora" if mean > 0 else "full"]
     case = (
         f"Your runs say: LoRA minus full is {100 * mean:+.1f} points, give or take {100 * half_width:.1f} "

@@ -48,6 +48,25 @@ def as_numbers(value: Any) -> list[float]:
     return numbers if len(numbers) == len(found) else []
 
 
+def as_rows(value: Any, count: int) -> list[int] | None:
+    """Return the numbers of rows, in their order, or those that a mask marks; None for anything else.
+
+    Args:
+        value: of the learner's: numbers in a list, a tuple, a set, an array or a column, or a truth value a row.
+        count: how many rows there are; a number beyond them is none.
+    """
+    items = sorted(value) if isinstance(value, (set, frozenset)) else as_list(value)
+    if items is None:
+        return None
+    items = [item.item() if hasattr(item, "item") else item for item in items]
+    if items and len(items) == count and all(isinstance(item, bool) for item in items):
+        return [row for row, marked in enumerate(items) if marked]
+    numbers = [as_number(item) for item in items]
+    if not all(number is not None and number.is_integer() and 0 <= number < count for number in numbers):
+        return None
+    return [int(number) for number in numbers if number is not None]
+
+
 def as_dict(value: Any) -> dict[Any, Any] | None:
     """Return a mapping or a column with named rows as a dictionary; None for anything else.
 

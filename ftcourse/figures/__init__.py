@@ -9,6 +9,7 @@ from .jobs import show_chat_lengths, show_token_accuracy
 from .lora import show_memory, show_quantised
 from .losses import live_losses, show_losses
 from .ner import show_alignment
+from .overview import results_figure, show_results
 from .qa import show_question, show_span_chances, show_thresholds, show_windows
 from .scores import confusion_figure, show_confusion, show_groups, show_learning_curve, show_runs, show_scores
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
@@ -32,6 +33,7 @@ __all__ = [
     "entities_html",
     "live",
     "live_losses",
+    "results_figure",
     "set_style",
     "show",
     "show_alignment",
@@ -53,6 +55,7 @@ __all__ = [
     "show_range_test",
     "show_rates",
     "show_reliability",
+    "show_results",
     "show_runs",
     "show_schedules",
     "show_scores",

@@ -30,7 +30,7 @@ METHODS = {
     "full fine-tuning": VERMILION,
     "head on the first token": VERMILION,
     "head on the mean": SKY,
-    "pairs": BLACK,
+    "training on pairs": BLACK,
     "a guess": GREY,
     "pixels alone": BLUE,
     "head only": GREEN,
@@ -83,7 +83,23 @@ def _picture(figure: Figure, alt: str) -> tuple[dict[str, Any], dict[str, Any]]:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
     plt.close(figure)
-    return {"image/png": buffer.getvalue(), "text/plain": alt}, {"image/png": {"alt": alt}}
+    return {"image/png": small_png(buffer.getvalue()), "text/plain": alt}, {"image/png": {"alt": alt}}
+
+
+def small_png(picture: bytes, limit: int = 40_000) -> bytes:
+    """Return a PNG of at most 256 colours if it was larger than a limit, so that notebooks with photographs stay small.
+
+    Args:
+        picture: a PNG.
+        limit: in bytes; a smaller picture is returned as it is.
+    """
+    from PIL import Image
+
+    if len(picture) <= limit:
+        return picture
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(256).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def live() -> Callable[[Figure, str], None]:

@@ -14,6 +14,7 @@ from .. import records
 from ..checks.tasks import TAG
 from ..errors import CourseError
 from ..files import write_atomically
+from ..profiles import LESSONS
 
 
 def code_sha256(notebook: dict[str, Any]) -> str:
@@ -181,7 +182,8 @@ def main(wanted: list[str]) -> None:
                 f"`ftcourse run {name} --profile local`."
             )
         take_outputs(executed, path)
-        keep_cost(executed.with_suffix(".json"))
+        if name in LESSONS:
+            keep_cost(executed.with_suffix(".json"))
         nbdev_clean(fname=str(path))
 
 

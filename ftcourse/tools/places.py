@@ -23,7 +23,7 @@ _BEFORE = {
     "04_lora_qlora": ("a little PyTorch; lesson 3 helps", "2_lora"),
     "05_ner": ("lesson 3", None),
     "06_question_answering": ("lesson 3", None),
-    "07_data_quality": ("lesson 3", None),
+    "07_data_quality": ("lesson 3", "7_data"),
     "08_hyperparameters": ("lesson 3", None),
     "09_evaluation": ("lesson 3", "4_comparison"),
 }

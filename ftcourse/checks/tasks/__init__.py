@@ -19,8 +19,11 @@ from ..engine import Exercise
 
 TAG = "your-turn"
 LESSONS = {
+    "01_transfer_learning": "transfer",
+    "02_openai": "jobs",
     "03_text_classification": "classification",
     "04_lora_qlora": "lora",
+    "05_ner": "ner",
     "06_question_answering": "qa",
     "07_data_quality": "quality",
     "08_hyperparameters": "tuning",
