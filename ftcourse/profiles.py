@@ -382,7 +382,7 @@ LESSONS: dict[str, dict[str, Any]] = {
         ),
         "local": dict(
             _QUESTIONS,
-            first=dict(num_train=2800, num_eval=8, num_test=400),  # the whole thing first, within 90 seconds
+            first=dict(num_train=2300, num_eval=8, num_test=300),  # the whole thing first, within 90 seconds
             num_train=None,
             num_eval=None,
             num_test=None,
@@ -402,7 +402,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             frozen=None,
             data="rajpurkar/squad",
             data_revision="7b6d24c440a36b6815f21b70d25016731768db1f",
-            first=dict(num_train=2800, num_eval=8, num_test=400),
+            first=dict(num_train=2300, num_eval=8, num_test=300),
             num_train=None,
             num_eval=None,
             num_test=None,

@@ -509,6 +509,7 @@ def test_windows_are_drawn_where_they_lie_and_the_holder_of_the_answer_is_named(
     assert [text.get_text() for text in axes.texts] == ["none", "a part", "whole"]
     marks = [(bar.get_x(), bar.get_width(), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches[3:]]
     assert marks == [(68, 2, 1), (68, 4, 2)]
+    assert [bar.get_facecolor()[:3] for bar in axes.patches[3:]] == [(1, 1, 1), (0, 0, 0)]  # a part, and the whole
 
 
 @pytest.mark.parametrize(
