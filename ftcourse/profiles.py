@@ -368,6 +368,7 @@ LESSONS: dict[str, dict[str, Any]] = {
         "assets": ("all-minilm-l6-v2", "bigbench-tasks"),
         "smoke": dict(
             _QUESTIONS,
+            first=dict(num_train=24, num_eval=4, num_test=16),
             num_train=32,
             num_eval=12,
             num_test=24,
@@ -377,9 +378,11 @@ LESSONS: dict[str, dict[str, Any]] = {
             study_readers=2,
             frozen_learning_rate=1e-2,
             curve=((24, 1),),
+            own_epochs=1,
         ),
         "local": dict(
             _QUESTIONS,
+            first=dict(num_train=2300, num_eval=8, num_test=300),  # the whole thing first, within 90 seconds
             num_train=None,
             num_eval=None,
             num_test=None,
@@ -390,6 +393,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             frozen_learning_rate=1e-2,  # of the head alone
             # Training questions and epochs of the learning curve: the fewer there are, the more often they are seen.
             curve=((500, 6), (1500, 4)),
+            own_epochs=8,
         ),
         "full": dict(
             model="google-bert/bert-base-uncased",
@@ -398,6 +402,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             frozen=None,
             data="rajpurkar/squad",
             data_revision="7b6d24c440a36b6815f21b70d25016731768db1f",
+            first=dict(num_train=2300, num_eval=8, num_test=300),
             num_train=None,
             num_eval=None,
             num_test=None,
@@ -408,6 +413,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             max_length=384,
             stride=128,
             length_penalty=0.0,  # the score of the published figures
+            own_epochs=8,
         ),
     },
     "07_data_quality": {

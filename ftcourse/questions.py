@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from datasets import Dataset, DatasetDict, Features, List, Value, concatenate_da
 
 from . import assets
 from .errors import CourseError
+from .inputs import as_list
 from .splits import require_columns, split_by_group, take
 
 FEATURES = Features(
@@ -77,8 +79,37 @@ def _answer_fault(context: str, text: str, start: int) -> str | None:
         return "an empty answer: if the text doesn't answer the question, give an empty list of answers"
     if start < 0 or context[start : start + len(text)] != text:
         found = context[max(start, 0) : max(start, 0) + len(text)]
-        return f"the answer {text!r} at character {start}, where the context has {found!r}: correct answer_start"
+        said = f"the answer {text!r} at character {start}, where the context has {found!r}"
+        if place_of(context, text, start) is not None:
+            return (
+                f"{said}, as it was counted in another form of the same text (accents, line ends): bring all into one "
+                "with dataset.map(unify), from ftcourse.questions"
+            )
+        return f"{said}: correct answer_start"
     return None
+
+
+def check_splits(dataset: Mapping[str, Dataset]) -> DatasetDict:
+    """Check every split of questions as `check_examples` does.
+
+    Args:
+        dataset: a `datasets.DatasetDict` with at least the splits train and validation.
+
+    Returns:
+        The splits.
+
+    Raises:
+        CourseError: if a split is missing, or a row has a fault.
+    """
+    if not isinstance(dataset, Mapping) or not {"train", "validation"} <= set(dataset):
+        has = ", ".join(dataset) if isinstance(dataset, Mapping) else f"the type {type(dataset).__name__}"
+        raise CourseError(
+            f"The data set needs the splits train and validation, and has {has}: split_by_group, from "
+            'ftcourse.splits, makes them by the column "context".'
+        )
+    for split, rows in dataset.items():
+        check_examples(rows, split)
+    return DatasetDict(dataset)
 
 
 def check_room(questions: Sequence[str], tokenizer: Any, max_length: int, stride: int) -> None:
@@ -91,16 +122,105 @@ def check_room(questions: Sequence[str], tokenizer: Any, max_length: int, stride
         stride: tokens of the context that neighbouring windows share; more than these must be left.
 
     Raises:
-        CourseError: naming the first question that is too long.
+        CourseError: naming the first question that is too long; or if the tokenizer isn't a fast one.
     """
+    if not getattr(tokenizer, "is_fast", False):
+        raise CourseError(
+            f"The tokenizer {type(tokenizer).__name__} can't say which characters a token stands for: load it by "
+            "AutoTokenizer.from_pretrained, which takes the fast one where there is one."
+        )
     special = tokenizer.num_special_tokens_to_add(pair=True)
-    for row, ids in enumerate(tokenizer(list(questions), add_special_tokens=False)["input_ids"]):
+    for row, ids in enumerate(tokenizer(as_list(questions, "The questions"), add_special_tokens=False)["input_ids"]):
         room = max_length - len(ids) - special
         if room <= stride:
             raise CourseError(
                 f"The question of row {row} has {len(ids)} tokens, which leaves {max(room, 0)} of {max_length} for the "
                 f"context; more than the stride of {stride} are needed. Shorten it, or change max_length or stride."
             )
+
+
+def right_texts(truths: Iterable[Any]) -> list[list[str]]:
+    """Return for each question the list of its right texts.
+
+    Args:
+        truths: of each question a list of texts, one text, or SQuAD's dictionary with text and answer_start; an empty
+            list where there is no answer.
+
+    Raises:
+        CourseError: if a truth is none of these, naming its row.
+    """
+    rows = []
+    for row, truth in enumerate(as_list(truths, "The truths")):
+        truth = truth.get("text") if isinstance(truth, Mapping) else truth
+        texts = [truth] if isinstance(truth, str) else truth
+        if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+            raise CourseError(f"Truth {row} is {truth!r}: give a list of right texts, an empty one for no answer.")
+        rows.append(list(texts))
+    return rows
+
+
+# --- One form of a text ----------------------------------------------------------------------------------------------
+
+
+def unified(text: str) -> str:
+    """Return a text with accents as part of their letters (NFC) and line ends of one sign.
+
+    Args:
+        text: in any form.
+    """
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+
+
+# The forms of a text in which an offset may have been counted: accents as part of their letters (NFC) or as letters of
+# their own (NFD), and line ends of one sign or of two.
+_FORMS: tuple[Callable[[str], str], ...] = (
+    lambda text: text,
+    unified,
+    lambda text: text.replace("\r\n", "\n"),
+    lambda text: unicodedata.normalize("NFD", text.replace("\r\n", "\n")),
+    lambda text: text.replace("\r\n", "\n").replace("\n", "\r\n"),
+    lambda text: unified(text).replace("\n", "\r\n"),
+    lambda text: unicodedata.normalize("NFD", unified(text)).replace("\n", "\r\n"),
+)
+
+
+def place_of(context: str, text: str, start: int) -> int | None:
+    """Return where an answer stands in the unified context, though its offset was counted in another form of it.
+
+    Args:
+        context: in any form.
+        text: of the answer, in any form.
+        start: its first character, as it was counted.
+
+    Returns:
+        The first character in the unified context, or None if the answer doesn't stand there in any form.
+    """
+    whole, wanted = unified(context), unified(text)
+    for form in _FORMS if start >= 0 else ():
+        place = len(unified(form(context)[:start]))
+        if whole[place : place + len(wanted)] == wanted:
+            return place
+    return None
+
+
+def unify(example: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an example in one form, that of `unified`, with its offsets counted so.
+
+    Args:
+        example: dictionary with question, context and answers, as `FEATURES` has them; what else it has stays.
+
+    Raises:
+        CourseError: if an answer doesn't stand where it should in any form of the text.
+    """
+    answers, context = example["answers"], example["context"]
+    texts, starts = [unified(text) for text in answers["text"]], []
+    for text, start in zip(answers["text"], answers["answer_start"], strict=True):
+        place = place_of(context, text, start)
+        if place is None:
+            raise CourseError(f"The question {example['question']!r} has {_answer_fault(context, text, start)}.")
+        starts.append(place)
+    said = {"question": unified(example["question"]), "context": unified(context)}
+    return {**example, **said, "answers": {"text": texts, "answer_start": starts}}
 
 
 # --- Answers without an offset ---------------------------------------------------------------------------------------
@@ -224,4 +344,4 @@ def answerable(dataset: Dataset) -> Dataset:
     Args:
         dataset: a `datasets.Dataset` with the column answers.
     """
-    return dataset.select([row for row, answers in enumerate(dataset["answers"]) if answers["text"]])
+    return dataset.select([row for row, answers in enumerate(dataset["answers"][:]) if answers["text"]])

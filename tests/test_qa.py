@@ -1,6 +1,7 @@
 """Lesson 6: labels that decode to the answer in every window, SQuAD's score, spans that never end too early."""
 
 import itertools
+import unicodedata
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import AutoTokenizer, DebertaV2Tokenizer, PreTrainedTokenizerFast
 
 from ftcourse import figures, qa
 from ftcourse.errors import CourseError
@@ -155,7 +157,49 @@ def test_windows_lose_no_token_and_share_the_stride(tokenizer):
 def test_an_answer_longer_than_a_window_is_taught_nowhere(tokenizer):
     context = "Before it " + "and again " * 60 + "after it ."
     windows = qa.make_windows(as_dataset(ask("Which?", context, "and again " * 60)), tokenizer, 32, 8)
-    assert len(windows) > 4 and not len(qa.training_windows(windows))
+    assert len(windows) > 4
+    with pytest.raises(CourseError, match=r"Of \d+ windows none is left .* 0 hold no answer and \d+ a part of one"):
+        qa.training_windows(windows)
+
+
+def byte_level(trim_offsets):
+    """Return a tokenizer of single bytes, of GPT-2's and RoBERTa's kind."""
+    letters = dict.fromkeys(["[PAD]", "[CLS]", "[SEP]", *sorted(pre_tokenizers.ByteLevel.alphabet())])
+    plain = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, []))
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pair = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    plain.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=trim_offsets), pair])
+    return PreTrainedTokenizerFast(tokenizer_object=plain, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]")
+
+
+def sentencepiece():
+    """Return a tokenizer whose first token of a word has the blank before it, of DeBERTa's kind."""
+    special, words = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"), "Anna Berg sang in Café Zoé . Who ?".split()
+    return DebertaV2Tokenizer(vocab=[(piece, 0.0) for piece in (*special, *("▁" + word for word in words), "▁")])
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("kind", ["wordpiece", "sentencepiece", "byte-level", "byte-level, trimmed"])
+def test_whole_answers_are_taught_with_any_fast_tokenizer(tokenizer, kind, form):
+    kinds = {"wordpiece": lambda: tokenizer, "sentencepiece": sentencepiece}
+    make = kinds.get(kind, lambda: byte_level(trim_offsets="trimmed" in kind))
+    context = unicodedata.normalize(form, "Anna Berg sang in Café Zoé .\r\nAnna sang .")
+    answers = [unicodedata.normalize(form, text) for text in ("Anna Berg", "Berg", "sang in Café", "Café Zoé", "Zoé")]
+    rows = [ask("Who ?", context, text) for text in answers]
+    windows = qa.make_windows(as_dataset(*rows), make(), 96, 8)
+    kept = qa.training_windows(windows)
+    assert [answers[window["row"]] for window in kept] == [decode(window, context) for window in kept] == answers
+
+
+def test_a_blank_is_no_answer_with_any_tokenizer():
+    (window,) = qa.make_windows(as_dataset(ask("Who ?", "Anna  Berg")), byte_level(False), 64, 8)
+    size = len(window["offsets"])
+    pieces = ["Anna  Berg"[start:end] for start, end in window["offsets"]]
+    assert "".join(pieces) == "AnnaBerg" and not any(piece.isspace() for piece in pieces)
+    spans = qa.best_spans(np.zeros(size), np.zeros(size), window["offsets"], n_best=size)
+    assert spans and all(pieces[first] and pieces[last] for _, first, last in spans)
 
 
 def test_an_answer_may_be_another_one_of_the_list(tokenizer):
@@ -170,6 +214,13 @@ def test_an_answer_may_be_another_one_of_the_list(tokenizer):
 def test_blanks_around_an_answer_do_not_matter(tokenizer):
     (window,) = qa.make_windows(as_dataset(ask("Where?", "It is in  Riga  now", "  Riga  ")), tokenizer)
     assert decode(window, "It is in  Riga  now") == "Riga"
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, "all"])
+def test_a_share_of_windows_is_a_share(tokenizer, share):
+    windows = qa.make_windows(as_dataset(ask("Where?", "In Riga", "Riga")), tokenizer)
+    with pytest.raises(CourseError, match="keep_empty is .* between 0 and 1"):
+        qa.training_windows(windows, share)
 
 
 def test_windows_without_an_answer_are_kept_by_share(tokenizer):
@@ -236,8 +287,30 @@ def test_score_against_known_values(answer, truths, exact, f1):
 def test_score_is_the_mean_over_questions():
     found = qa.score(["Eiffel", "", "London"], [["Eiffel Tower"], [], []])
     assert found == pytest.approx({"exact_match": 1 / 3, "f1": (2 / 3 + 1 + 0) / 3})
-    with pytest.raises(ValueError):
+    with pytest.raises(CourseError, match="1 answers to 2 questions"):
         qa.score(["one"], [["one"], ["two"]])
+    with pytest.raises(CourseError, match="0 answers to 0 questions"):
+        qa.score([], [])
+
+
+@pytest.mark.parametrize("truth", ["Paris", ["Paris"], ("Rome", "paris!"), {"text": ["Paris"], "answer_start": [3]}])
+def test_truths_are_taken_in_any_form(truth):
+    assert qa.score(["Paris"], [truth]) == {"exact_match": 1.0, "f1": 1.0}
+
+
+@pytest.mark.parametrize("truth", [None, 3, [None]])
+def test_what_is_no_truth_is_named(truth):
+    with pytest.raises(CourseError, match="Truth 1 is "):
+        qa.score(["Paris", "Rome"], [["Paris"], truth])
+
+
+def test_a_truth_of_articles_alone_does_not_count_beside_another():
+    assert qa.score([""], [["the", "Paris"]])["exact_match"] == 0 and qa.score([""], [["the"]])["exact_match"] == 1
+
+
+def test_accents_count_the_same_in_either_form():
+    one, other = (unicodedata.normalize(form, "Café Zoé") for form in ("NFC", "NFD"))
+    assert one != other and qa.score([one], [[other]]) == {"exact_match": 1.0, "f1": 1.0}
 
 
 WORDS = st.lists(st.sampled_from(["a", "the", "red", "Red,", "fox", "(fox)", "jumps"]), max_size=6).map(" ".join)
@@ -347,6 +420,19 @@ def test_batches_keep_the_order_of_the_questions(tokenizer, model):
         assert one["null_score"] == pytest.approx(other["null_score"], abs=tolerance)
 
 
+def test_a_model_is_left_as_it_was_and_needs_no_padding_token(tokenizer):
+    reader = qa.load_reader("all-minilm-l6-v2").train()
+    bare = AutoTokenizer.from_pretrained(qa.model_path("all-minilm-l6-v2"))
+    rows = as_dataset(*(ask("Which?", "Riga and Oslo " * size) for size in (9, 1, 3)))
+    windows = qa.make_windows(rows, tokenizer, 64, 16)
+    padded = list(qa.predict_windows(windows, reader, tokenizer))
+    assert reader.training and all(part.training for part in reader.modules())
+    bare.pad_token, tolerance = None, 1e-3 if not qa.train.has_bfloat16() else 0.05
+    for (window, *logits), (same, *alone) in zip(padded, qa.predict_windows(windows, reader, bare), strict=True):
+        assert window["row"] == same["row"]
+        np.testing.assert_allclose(logits, alone, atol=tolerance)
+
+
 def test_chances_sum_to_one_with_the_question_and_stand_at_their_tokens(tokenizer):
     ids = tokenizer("mary brown", add_special_tokens=False)["input_ids"]
     tokens, starts, ends = qa.span_chances("Who was it?", "It was Mary Brown.", Oracle(ids[:1], ids[1:]), tokenizer)
@@ -418,7 +504,36 @@ def test_windows_are_drawn_where_they_lie_and_the_holder_of_the_answer_is_named(
     bars = [bar for bar in axes.patches if bar.get_y() != 0][: len(windows)]
     assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars] == windows
     assert "90 characters in 3 windows, which hold the characters 0 to 40, 30 to 70, 60 to 90." in alt
-    assert alt.endswith("The answer is whole in window 3.") and nothing.endswith("No window holds an answer.")
+    assert alt.endswith("The answer is whole in window 3; a part in window 2.")
+    assert nothing.endswith("No window holds an answer.")
+    assert [text.get_text() for text in axes.texts] == ["none", "a part", "whole"]
+    marks = [(bar.get_x(), bar.get_width(), round(bar.get_y() + bar.get_height() / 2)) for bar in axes.patches[3:]]
+    assert marks == [(68, 2, 1), (68, 4, 2)]
+    assert [bar.get_facecolor()[:3] for bar in axes.patches[3:]] == [(1, 1, 1), (0, 0, 0)]  # a part, and the whole
+
+
+@pytest.mark.parametrize(
+    ("found", "around", "said"),
+    [
+        (None, None, "Who?\nIt was [TRUTH Mary Brown], they say"),
+        ((7, 11), None, "Who?\nIt was [TRUTH = ANSWER Mary][TRUTH  Brown], they say"),
+        ((0, 2), None, "Who?\n[ANSWER It] was [TRUTH Mary Brown], they say"),
+        ((7, 17), 3, "Who?\n… as [TRUTH = ANSWER Mary Brown], t …"),
+        ((0, 0), 2, "Who?\n… s [TRUTH Mary Brown],  …"),
+    ],
+)
+def test_truth_and_answer_are_marked_in_the_text(monkeypatch, found, around, said):
+    plain = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: plain.append(data["text/plain"]))
+    figures.show_question(ask("Who?", "It was Mary Brown, they say", "Mary Brown"), found, around)
+    assert plain == [said]
+
+
+def test_a_question_without_an_answer_is_shown_without_a_mark(monkeypatch):
+    plain = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: plain.append(data["text/plain"]))
+    figures.show_question(ask("Who?", "It was Mary."), around=2)
+    assert plain == ["Who?\nIt was Mary."]
 
 
 def test_the_likeliest_starts_and_ends_are_said(shown):
@@ -499,6 +614,21 @@ def test_fine_tune_refuses_bad_data_before_it_loads_or_writes_anything(tmp_path)
     bad = as_dataset(ask("Where?", "In Riga", ("Riga", 0)))
     with pytest.raises(CourseError, match="Row 0 of train"):
         qa.fine_tune(DatasetDict(train=bad, validation=bad), "all-minilm-l6-v2", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (as_dataset(ask("Where?", "In Riga", "Riga")), "needs the splits .* and has the type Dataset"),
+        (DatasetDict(train=as_dataset(ask("Where?", "In Riga", "Riga"))), "and has train: split_by_group"),
+        (DatasetDict(train=as_dataset(ask("Where?", "In Riga")), validation=as_dataset(ask("Where?", "In Riga"))),
+         "Of 1 windows none is left to train on, as 1 hold no answer"),
+    ],
+)  # fmt: skip
+def test_fine_tune_says_what_is_missing(tmp_path, data, message):
+    with pytest.raises(CourseError, match=message):
+        qa.fine_tune(data, "all-minilm-l6-v2", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,5 +1,8 @@
 """The data of lesson 6: bad rows are named, answers are found whatever the blanks, and splits share no paragraph."""
 
+import json
+import unicodedata
+
 import pytest
 from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
@@ -8,7 +11,8 @@ from transformers import AutoTokenizer
 
 from ftcourse import questions as module
 from ftcourse.errors import CourseError
-from ftcourse.files import model_path
+from ftcourse.files import DATA, model_path
+from ftcourse.question_files import read_questions
 from ftcourse.questions import (
     answerable,
     check_examples,
@@ -18,6 +22,8 @@ from ftcourse.questions import (
     locate,
     order_places,
     read_disfl_qa,
+    unified,
+    unify,
 )
 
 
@@ -186,3 +192,120 @@ def test_lesson_6_has_them_under_its_own_name():
     checks, data = ("FEATURES", "check_examples"), ("read_disfl_qa", "load_questions", "answerable")
     for name in (*checks, "locate", "order_places", *data):
         assert getattr(qa, name) is getattr(module, name)
+
+
+# --- One form of a text, and files of one's own -----------------------------------------------------------------------
+
+PLAIN = "Café Zoé\nopened in 1843\nin Málaga"
+
+
+def formed(text, form, crlf):
+    text = unicodedata.normalize(form, text)
+    return text.replace("\n", "\r\n") if crlf else text
+
+
+@pytest.mark.parametrize("counted", [("NFC", False), ("NFC", True), ("NFD", False), ("NFD", True)])
+@pytest.mark.parametrize("written", [("NFC", False), ("NFC", True), ("NFD", False), ("NFD", True)])
+@pytest.mark.parametrize("answer", ["Café Zoé", "1843", "Málaga"])
+def test_offsets_are_right_in_one_form_whatever_they_were_counted_in(written, counted, answer):
+    context = formed(PLAIN, *written)
+    start = formed(PLAIN, *counted).index(formed(answer, *counted))
+    row = ask("Where?", context, (formed(answer, *written), start))
+    mended = unify(row)
+    assert mended["context"] == PLAIN and mended["answers"] == {"text": [answer], "answer_start": [PLAIN.index(answer)]}
+    assert example_fault(**mended) is None
+    if fault := example_fault(**row):
+        assert fault.endswith("with dataset.map(unify), from ftcourse.questions")
+        check_examples(as_dataset(row).map(unify))
+
+
+def test_a_wrong_offset_is_not_mended_but_named():
+    with pytest.raises(CourseError, match="'Where' has the answer '1843' at character 2, .* correct answer_start"):
+        unify(ask("Where", PLAIN, ("1843", 2)))
+
+
+def write(path, content):
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    path.write_bytes(text.encode())
+    return path
+
+
+SQUAD = {"data": [{"title": "Cafés", "paragraphs": [{"context": PLAIN.replace("\n", "\r\n"), "qas": [
+    {"id": "one", "question": "When?", "is_impossible": False, "answers": [{"text": "1843", "answer_start": 19}]},
+    {"id": "two", "question": "Who?", "is_impossible": True, "answers": [], "plausible_answers": [
+        {"text": "Zoé", "answer_start": 5}]},
+]}]}]}  # fmt: skip
+ROWS = [
+    {"question": "When?", "context": PLAIN, "answers": {"text": ["1843"], "answer_start": [PLAIN.index("1843")]}},
+    {"question": "Who?", "context": PLAIN, "answers": {"text": [], "answer_start": []}},
+]
+SHORT = [
+    {"question": "When?", "context": PLAIN, "answer": "1843"},
+    {"question": "Who?", "context": PLAIN, "answer": ""},
+]
+CSV = f'question,context,answer\r\nWhen?,"{PLAIN}",1843\r\nWho?,"{PLAIN}",\r\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("squad.json", SQUAD),
+        ("squad.json", "\ufeff" + json.dumps(SQUAD)),
+        ("rows.json", ROWS),
+        ("rows.json", {"data": ROWS}),
+        ("rows.jsonl", "\r\n".join(map(json.dumps, ROWS))),
+        ("short.json", SHORT),
+        ("short.jsonl", "\n".join(map(json.dumps, SHORT))),
+        ("short.csv", CSV),
+        ("nfd.csv", unicodedata.normalize("NFD", CSV)),
+        ("placed.csv", CSV.replace("answer", "answer,answer_start").replace("1843\r", f"1843,{PLAIN.index('1843')}\r")
+         .replace('",\r', '",,\r')),
+    ],
+)  # fmt: skip
+def test_files_of_every_kind_are_read_alike(tmp_path, name, content):
+    assert read_questions(write(tmp_path / name, content)).to_list() == ROWS
+
+
+def test_an_answer_without_a_place_is_looked_for_near_the_words_of_the_question(tmp_path):
+    context = "In 1940 a mine opened . Four owners had tried in vain to sell it . The railway closed in 1940 ."
+    row = {"question": "When did the railway close ?", "context": context, "answer": "1940"}
+    (read,) = read_questions(write(tmp_path / "rows.json", [row]))
+    assert read["answers"] == {"text": ["1940", "1940"], "answer_start": [context.rindex("1940"), 3]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "rows.json is not valid JSON .* call it .jsonl"),
+        ({"version": 2}, "rows.json has no list of questions"),
+        ([], "rows.json has no questions"),
+        ([ROWS[0], {"question": "Who?"}], r"Question 2 of rows.json has no question and context, but question: "),
+        ([3], "Question 1 of rows.json has no question and context, but the type int"),
+        ([{**SHORT[0], "context": " "}], "Question 1 of rows.json has the context ' ': "),
+        ([{**SHORT[0], "answer": "1844"}], "the answer '1844', which the context doesn't have"),
+        ([{**SHORT[0], "answer": 1843}], "the answers 1843: give a text"),
+        ([{**SHORT[0], "answer_start": "x"}], "the answer_start 'x': give the number"),
+        ([{**SHORT[0], "answer_start": 3}], "the answer '1843' at character 3, where the context has .*: correct"),
+        ([{**ROWS[0], "id": "q7", "answers": [{"text": "1843"}]}], r"Question 1 \(q7\) .* the answer '1843' at None"),
+        ([{**ROWS[0], "answers": {"text": ["1843"], "answer_start": []}}], "1 answers and 0 starts"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, content, message):
+    with pytest.raises(CourseError, match=message):
+        read_questions(write(tmp_path / "rows.json", content))
+
+
+def test_other_files_are_refused_by_name(tmp_path):
+    with pytest.raises(CourseError, match="nowhere.json is no file"):
+        read_questions(tmp_path / "nowhere.json")
+    path = tmp_path / "latin.json"
+    path.write_bytes('[{"question": "é"}]'.encode("latin-1"))
+    with pytest.raises(CourseError, match="latin.json is not in UTF-8"):
+        read_questions(path)
+
+
+def test_the_leaflets_are_as_their_card_says():
+    rows = read_questions(DATA / "leaflet_questions.json")
+    assert check_examples(rows) == 80 and len(set(rows["context"])) == 16 and len(rows) - len(answerable(rows)) == 12
+    assert all(unified(context) == context for context in rows["context"])
+    assert all(row["context"].count(row["answers"]["text"][0]) == 1 for row in answerable(rows))

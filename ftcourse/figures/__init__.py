@@ -10,7 +10,7 @@ from .lora import show_memory, show_quantised
 from .losses import live_losses, show_losses
 from .ner import show_alignment
 from .overview import results_figure, show_results
-from .qa import show_span_chances, show_thresholds, show_windows
+from .qa import show_question, show_span_chances, show_thresholds, show_windows
 from .scores import confusion_figure, show_confusion, show_groups, show_learning_curve, show_runs, show_scores
 from .style import BLACK, BLUE, GREEN, ORANGE, PALETTE, PURPLE, SKY, TINTS, VERMILION, YELLOW, live, set_style, show
 from .text import chat_html, entities_html, show_chat, show_entities, show_labels, show_words
@@ -51,6 +51,7 @@ __all__ = [
     "show_memory",
     "show_padding",
     "show_quantised",
+    "show_question",
     "show_range_test",
     "show_rates",
     "show_reliability",

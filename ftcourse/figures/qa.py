@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import style
 from .style import BLACK, BLUE, GREEN, SKY, VERMILION
+from .text import show_entities
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
 
+def show_question(row: Mapping[str, Any], found: tuple[int, int] | None = None, around: int | None = None) -> None:
+    """Show a question, and its text with the true and the found answer marked; as plain text, ``[TRUTH ...]``.
+
+    Args:
+        row: dictionary with question, context and answers, as SQuAD has them; of several answers the first is marked.
+        found: (first character, character after the last) of the found answer; None marks none.
+        around: characters before the first and after the last mark to show; None shows the whole text.
+    """
+    question, context, answers = (row[name] for name in ("question", "context", "answers"))
+    truth = next(iter(zip(answers["answer_start"], answers["text"], strict=True)), None)
+    spans = {"TRUTH": truth and (truth[0], truth[0] + len(truth[1])), "ANSWER": found}
+    names = {name: span for name, span in spans.items() if span and span[0] < span[1]}
+    edges = sorted({edge for span in names.values() for edge in span})
+    begin, stop = 0, len(context)
+    if around is not None and edges:
+        begin, stop = max(0, edges[0] - around), min(len(context), edges[-1] + around)
+    before = f"{question}\n{'… ' if begin else ''}"
+    marks = []
+    for start, end in itertools.pairwise(edges):  # where the two overlap they are marked as both
+        label = " = ".join(name for name, span in names.items() if span[0] <= start and end <= span[1])
+        if label:
+            shift = len(before) - begin
+            marks.append({"start": start + shift, "end": end + shift, "label": label})
+    show_entities(before + context[begin:stop] + (" …" if stop < len(context) else ""), marks)
+
+
 def show_windows(windows: Sequence[tuple[int, int]], answers: Mapping[str, Any], length: int) -> None:
-    """Show how windows lie over a text, each a bar, with the places of the answer.
+    """Show how windows lie over a text, each a bar, with the answer marked in each window that holds it or a part.
 
     Args:
         windows: list of (first character, character after the last), one a window.
@@ -23,23 +51,36 @@ def show_windows(windows: Sequence[tuple[int, int]], answers: Mapping[str, Any],
     """
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.32 * len(windows)))
+    figure, axes = plt.subplots(figsize=(8, 0.9 + 0.4 * len(windows)))
     pairs = zip(answers["text"], answers["answer_start"], strict=True)
     places = [(start, start + len(text)) for text, start in pairs]
-    names = [f"window {number}" for number in range(1, len(windows) + 1)]
     axes.barh(
-        names, [end - start for start, end in windows], left=[start for start, _ in windows], color=SKY, height=0.6
+        [f"window {number}" for number in range(1, len(windows) + 1)],
+        [end - start for start, end in windows],
+        left=[start for start, _ in windows],
+        color=SKY,
+        height=0.6,
     )
-    for start, end in places:
-        axes.axvspan(start, end, color=VERMILION, zorder=3)
-    axes.set(xlim=(0, length), xlabel="character of the text" + (": the answer stands at the mark" if places else ""))
+    holders: dict[str, list[str]] = {"whole": [], "a part": []}
+    for row, (first, last) in enumerate(windows):
+        inside = [(max(start, first), min(end, last), first <= start and end <= last) for start, end in places]
+        inside = [(start, end, whole) for start, end, whole in inside if start < end]
+        for start, end, whole in inside:
+            width = max(end - start, 0.006 * length)  # so that one word in a long text is seen
+            axes.barh(row, width, left=start, height=0.6, color=BLACK if whole else "white", edgecolor=BLACK, zorder=3)
+        kind = "whole" if any(whole for *_, whole in inside) else "a part" if inside else None
+        if kind:
+            holders[kind].append(str(row + 1))
+        axes.annotate(kind or "none", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    axes.set(xlim=(0, length), xlabel="character of the text" + (", with the answer marked" if places else ""))
     axes.invert_yaxis()
+    axes.grid(False, axis="y")
     said = ", ".join(f"{start:,} to {end:,}" for start, end in windows)
-    holders = [str(number) for number, (first, last) in enumerate(windows, 1)
-               if any(first <= start and end <= last for start, end in places)]  # fmt: skip
-    where = f"The answer is whole in window {', '.join(holders)}." if holders else "No window holds an answer."
+    where = "; ".join(f"{kind} in window {', '.join(own)}" for kind, own in holders.items() if own)
     style.show(
-        figure, f"A text of {length:,} characters in {len(windows)} windows, which hold the characters {said}. {where}"
+        figure,
+        f"A text of {length:,} characters in {len(windows)} windows, which hold the characters {said}. "
+        + (f"The answer is {where}." if where else "No window holds an answer."),
     )
 
 

@@ -23,6 +23,7 @@ METHODS = {
     "word counter": BLUE,
     "plain word counter": BLUE,
     "looked up": BLUE,
+    "nearest sentence": BLUE,
     "frozen features": GREEN,
     "feature extraction": GREEN,
     "fine-tuned": VERMILION,
@@ -42,6 +43,7 @@ METHODS = {
 
 # Light tints of the palette, on which black letters have a contrast of more than 10 to 1.
 TINTS = {"PER": "#9CCBEB", "ORG": "#F6CF86", "LOC": "#92D8C0", "MISC": "#E6BCD3"}
+TINTS |= {"TRUTH": TINTS["LOC"], "ANSWER": TINTS["ORG"], "TRUTH = ANSWER": TINTS["LOC"]}
 
 
 def set_style() -> None:

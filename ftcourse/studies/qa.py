@@ -106,7 +106,7 @@ def _run(
         split: str, which: Sequence[int] = range(readers), length_penalty: float = settings.length_penalty
     ) -> Found:
         mean = lesson.average_readers([judged[split][reader] for reader in which])
-        return lesson.choose_answers(mean, list(dataset[split]["context"]), length_penalty=length_penalty)
+        return lesson.choose_answers(mean, dataset[split]["context"][:], length_penalty=length_penalty)
 
     metrics = _judge(dataset, {split: choose(split) for split in judged})
     alone = [_on_answerable(dataset["test"], choose("test", [reader])) for reader in range(readers)]
@@ -129,7 +129,7 @@ def _on_answerable(dataset: Dataset, found: Found) -> dict[str, float]:
     """Return the scores on the questions that have an answer."""
     from .. import qa as lesson
 
-    pairs = zip(found, dataset["answers"], strict=True)
+    pairs = zip(found, dataset["answers"][:], strict=True)
     own = [(row["text"], answers["text"]) for row, answers in pairs if answers["text"]]
     return lesson.score(*zip(*own, strict=True))
 
@@ -141,14 +141,14 @@ def _judge(dataset: DatasetDict, found: dict[str, Found]) -> dict[str, float]:
     from .. import qa as lesson
     from ..questions import answerable
 
-    truths = {split: [answers["text"] for answers in dataset[split]["answers"]] for split in found}
+    truths = {split: [answers["text"] for answers in dataset[split]["answers"][:]] for split in found}
     metrics: dict[str, float] = {}
     for split, prefix in (("validation", "validation_"), ("test", "")):
         on_answerable = _on_answerable(dataset[split], found[split])
         metrics |= {f"{prefix}{name}": value for name, value in on_answerable.items()}
     test = answerable(dataset["test"])
     nearest = [lesson.nearest_sentence(row["question"], row["context"]) for row in test]
-    baseline = lesson.score(nearest, [answers["text"] for answers in test["answers"]])
+    baseline = lesson.score(nearest, [answers["text"] for answers in test["answers"][:]])
     metrics |= {f"baseline_{name}": value for name, value in baseline.items()}
     sweep = lesson.sweep_thresholds(found["validation"], truths["validation"])
     threshold = float(sweep.loc[sweep["all"].idxmax(), "threshold"])
