@@ -1,4 +1,4 @@
-"""The four exercises: their checks, hints and solutions, and what a learner has done of them.
+"""The exercises: their checks, hints and solutions, and what a learner has done of them.
 
 Each exercise has a notebook in ``nbs/solutions/``, the single source, from which `build` makes the starter in
 ``nbs/exercises/`` and the texts that ``hint()`` and ``solution()`` show; and a module here with its checks.
@@ -19,7 +19,14 @@ from ..errors import CourseError
 if TYPE_CHECKING:
     from .engine import Exercise
 
-EXERCISES = {"1_sentiment": "sentiment", "2_lora": "lora", "3_openai": "openai", "4_comparison": "comparison"}
+EXERCISES = {
+    "1_sentiment": "sentiment",
+    "2_lora": "lora",
+    "3_openai": "openai",
+    "4_comparison": "comparison",
+    "5_names": "names",
+    "6_questions": "questions",
+}
 
 
 def find_exercise(name: str | int) -> Exercise:
