@@ -27,7 +27,8 @@ COMPARE = {
 }
 OPERATE = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult}
 
-OWN_TEXT = {"dialogues", "own_sentences"}  # steps whose texts are the learner's own: other words there are no fault, and aren't tried
+# Steps whose texts are the learner's own: other words there are no fault, and aren't tried.
+OWN_TEXT = {"dialogues", "own_sentences"}
 
 # (step, fault) -> why it is no fault. A fault is named as `mutants` names it.
 _DRAWN_ONCE = "next() takes the first split, however many there could be"

@@ -236,7 +236,7 @@ _JUDGED: tuple[tuple[list[list[Name]], list[list[Name]], str], ...] = (
     ),
     (
         [[(0, 1, "PER")], [(0, 1, "LOC"), (2, 3, "LOC"), (4, 6, "LOC"), (7, 8, "LOC")], []],
-        [[(0, 1, "PER")], [(0, 1, "LOC"), (2, 4, "LOC")], [(1, 2, "PER"), (3, 4, "ORG")]],
+        [[(0, 1, "PER")], [(0, 1, "LOC"), (2, 4, "LOC")], [(1, 2, "PER"), (3, 4, "ORG"), (5, 6, "PER")]],
         "count over all sentences and all labels first, and divide once; a mean of scores weighs a rare label like a "
         "common one",
     ),
@@ -379,7 +379,7 @@ def _judge_padding(trainer: Any, rows: Any) -> None:
         "The labels of a batch have different lengths, and this collator doesn't pad them: there is one for token "
         "classification.",
     )
-    batch = run(lambda: next(iter(trainer.get_eval_dataloader())), clues=clues)
+    batch = run(trainer.data_collator, [rows[i] for i in range(len(rows))], clues=clues)
     labels, mask = batch["labels"].cpu(), batch["attention_mask"].cpu().bool()
     require(
         labels.shape == mask.shape and bool((labels[~mask] == IGNORED).all()),
@@ -388,7 +388,7 @@ def _judge_padding(trainer: Any, rows: Any) -> None:
     kept = [[label for label in row if label != IGNORED] for row in rows["labels"]]
     came = [[label for label in row if label != IGNORED] for row in labels.tolist()]
     require(
-        came == kept[: len(came)],
+        came == kept,
         f"The labels of a batch are {shown(came)}, those of its rows {shown(kept)}: the collator leaves them as they "
         "are.",
     )

@@ -159,6 +159,7 @@ def judge_training(trainer: Any, head: str, frozen: str | None = None) -> None:
     )
     before = {name: part.detach().clone() for name, part in model.named_parameters()}
     run(trainer.train)
+    model = trainer.model  # model_init has made another one
     moved = {name for name, part in model.named_parameters() if not torch.equal(part, before[name])}
     require(
         any(name.startswith(head) for name in moved), "After a few steps the head is as it was: it must be trained."
