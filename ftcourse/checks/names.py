@@ -35,7 +35,7 @@ def align(answer: Any) -> str:
         ([0, 0, 1], ["I-BIB", "O"]),
     ):
         given = list(tags)
-        labels = _labels(run(answer, list(word_ids), given, names), names)
+        labels = _labels(run(answer, list(word_ids), given, names, clues=_UNKNOWN_TAG), names)
         case = f"For the word_ids {word_ids}, the tags {tags} and the names {list(names)} your labels are {labels}"
         require(
             len(labels) == len(word_ids),
@@ -44,6 +44,12 @@ def align(answer: Any) -> str:
         require(given == tags, "Your function changed the list of tags that it was given: leave it as it is.")
         _explain_labels(labels, word_ids, tags, names, case)
     return "Every token has its label: special ones -100, a word's first token its tag, and later ones go on within it."
+
+
+_UNKNOWN_TAG = {
+    "not in tuple": "You look for a tag that isn't among the names. A later token of a name gets I- and all that "
+    "stands after the first two letters of its word's tag, whatever letters it has; O stays O."
+}
 
 
 def _labels(value: Any, names: Sequence[str]) -> list[int]:
@@ -83,7 +89,7 @@ def _explain_labels(
         f"{case}. They stand one token too early: the first token is a special one and takes a place, too.",
     )
     word, got = word_ids[place], labels[place]
-    said = repr(names[got]) if 0 <= got < len(names) else str(got)
+    said = repr(names[got]) if 0 <= got < len(names) else "no place in names"
     where = f"{case}. Token {place}, counted from 0, has {got}"
     if word is None:
         raise Wrong(f"{where}, and it is a special one: -100 is the one number that the loss leaves out.")
@@ -220,6 +226,11 @@ _JUDGED: tuple[tuple[list[list[Name]], list[list[Name]], str], ...] = (
     ([[(0, 2, "PER")]], [[(0, 1, "PER")]], "a name that ends elsewhere is not right, nor a part of it"),
     ([[(1, 3, "PER")]], [[(0, 3, "PER")]], "a name that begins elsewhere is not right, nor a part of it"),
     (
+        [[(0, 1, "PER")], [(3, 4, "PER")]],
+        [[(0, 1, "PER")], []],
+        "count over all sentences first, and divide once; a mean of scores weighs each sentence alike",
+    ),
+    (
         [[(0, 1, "PER")], [(0, 1, "PER")]],
         [[(0, 1, "PER")], []],
         "names in two sentences are two names, though they stand at the same place",
@@ -230,8 +241,8 @@ _JUDGED: tuple[tuple[list[list[Name]], list[list[Name]], str], ...] = (
         "a name is right in its own sentence only, not where another sentence has it",
     ),
     (
-        [[(0, 1, "PER"), (2, 3, "PER"), (4, 5, "PER"), (6, 7, "LOC")]],
-        [[(6, 7, "LOC"), (2, 3, "PER")]],
+        [[(0, 1, "PER"), (2, 3, "PER"), (4, 5, "PER"), (6, 7, "PER")]],
+        [[(6, 7, "PER"), (2, 3, "PER")]],
         "precision is the share of the found names, recall of the true ones; their order says nothing",
     ),
     (
@@ -514,7 +525,8 @@ def own_sentences(answer: Any, names: Any) -> str:
     rare = next((label for label, count in counts.items() if count < 3), None)
     require(
         rare is None,
-        f"{rare} has {counts[rare or '']} names: each label needs three or more, or there is nothing to learn from.",
+        f"Of the label {rare} there is {counts[rare or '']}: each label needs three names or more, or there is nothing "
+        "to learn from.",
     )
     own = as_list(names)
     wanted = {"O", *(f"{place}-{label}" for label in counts for place in "BI")}

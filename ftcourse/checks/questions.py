@@ -21,6 +21,7 @@ _OUTSIDE = (0, 0)  # the offsets of a token that isn't of the context
 def make_windows(answer: Any) -> str:
     """Judge an answer to: Step 1, windows."""
     tokenizer = tiny.tokenizer(pad_last=True)
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]  # as a BERT's has
     long = "  the plot is never less than gripping a warm story the shop is dull what a film you never is warm"
     clues = {
         "no longest_first": "Only the context may be cut: truncation takes a word for that.",
@@ -160,7 +161,10 @@ def label_answer(answer: Any) -> str:
             continue
         context = [place for place, pair in enumerate(offsets) if pair != _OUTSIDE]
         within = (right[0] - context[0], right[1] - context[0])
-        require(found != within or right[0] <= 0, f"{case}you say {found}: count the places in the whole window.")
+        require(
+            found != within or found == _NOT_HERE or right[0] <= 0,
+            f"{case}you say {found}: count the places in the whole window.",
+        )
         require(
             found != (right[0], right[1] + 1) or right[0] <= 0,
             f"{case}you say {found}: the second place is that of the last token itself.",
@@ -176,15 +180,15 @@ _NOT_HERE, _IN_PART = (0, 0), (-1, -1)
 _LABELLED: tuple[tuple[tuple[Place, ...], int, int, Place, str], ...] = (
     (_FIRST, 3, 7, (5, 5), "the token with these characters"),
     (_FIRST, 8, 21, (6, 8), "from the token that begins with the answer to the one that ends with it"),
+    (_LATER, 8, 21, _NOT_HERE, "the answer stands before this window"),
+    (_LATER, 70, 80, _NOT_HERE, "the answer stands behind this window"),
+    (_LATER, 30, 40, _NOT_HERE, "the answer ends where this window begins, and shares no character with it"),
+    (_LATER, 66, 70, _NOT_HERE, "the answer begins where this window ends, and shares no character with it"),
     (_FIRST, 0, 2, (4, 4), "an answer may begin at character 0, and only (0, 0) stands for no characters"),
     (_FIRST, 30, 31, (11, 11), "the answer's last character is the one before its end"),
     (_FIRST, 0, 31, (4, 11), "the answer may fill the window"),
     (_LATER, 45, 58, (5, 6), "offsets are characters of the whole context"),
     (_LATER, 60, 66, (7, 7), "offsets are characters of the whole context"),
-    (_LATER, 8, 21, _NOT_HERE, "the answer stands before this window"),
-    (_LATER, 70, 80, _NOT_HERE, "the answer stands behind this window"),
-    (_LATER, 30, 40, _NOT_HERE, "the answer ends where this window begins, and shares no character with it"),
-    (_LATER, 66, 70, _NOT_HERE, "the answer begins where this window ends, and shares no character with it"),
     (_LATER, 35, 44, _IN_PART, "the beginning of the answer is not in this window"),
     (_LATER, 50, 72, _IN_PART, "the end of the answer is not in this window"),
     (_LATER, 30, 80, _IN_PART, "the answer begins before this window and ends behind it"),
@@ -303,7 +307,7 @@ def _explain_answer(found: Place, right: Place, windows: list[dict[str, Any]], l
             len(windows) > 1 and found in [_best([window], longest) for window in windows],
             "that is the best of its own window; the sums of all windows are compared as they are",
         ),
-        (len(parts) > longest, f"that has {len(parts)} tokens"),
+        (len(parts) > longest, f"that has {len(parts)} tokens, and {longest} are the most that are allowed"),
     ):
         require(not wrong, f"{case}{why}.")
     raise Wrong(f"{case}look at the sum of every pair that is allowed, in every window.")
@@ -336,7 +340,7 @@ _GRADED: tuple[tuple[str, list[str], str], ...] = (
     ("Mary Tregenza.", ["Mary Tregenza"], "punctuation doesn't count"),
     ("U.S.", ["US"], "punctuation is taken out, and nothing put in its place"),
     ("the lighthouse", ["a lighthouse"], "the words a, an and the don't count"),
-    ("a theatre and an anthem", ["theatre and anthem"], "articles are whole words, not parts of others"),
+    ("an anthem", ["them"], "articles are whole words, not parts of others"),
     ("  two \n miles ", ["two miles"], "kind and number of blanks don't count"),
     ("A-level", ["level"], "punctuation is taken out before the articles, so that this is one word, alevel"),
     (
@@ -384,10 +388,10 @@ def _two(value: Any) -> tuple[float, float]:
     named = fields(value)
     if named:
         key = next((key for key in named if str(key).lower().startswith(("exact", "em"))), None)
-        parts = [named.get(key), named.get("f1", named.get("F1"))]
+        parts = [named[key] if key else None, named.get("f1", named.get("F1"))]
     else:
         parts = as_list(value) or []
-    numbers = [float(part) if type(part).__name__ in ("bool", "bool_") else as_number(part) for part in parts]
+    numbers = [float(bool(part)) if type(part).__name__ in ("bool", "bool_") else as_number(part) for part in parts]
     if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
         raise Wrong(f"Return two numbers, exact match and F1; this is {shown(value)}.")
     return numbers[0], numbers[1]

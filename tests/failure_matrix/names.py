@@ -126,22 +126,22 @@ def words_counted_on(word_ids, tags, names):
     return labels
 
 
-@cases.error("align", r"raised ValueError: tuple.index\(x\): x not in tuple|not in tuple")
+@cases.error("align", r"raised ValueError.*You look for a tag that isn't among the names")
 def every_b_replaced(word_ids, tags, names):
     return aligned(word_ids, tags, names, later=lambda tag: tag.replace("B", "I"))
 
 
-@cases.error("align", r"raised ValueError")
+@cases.error("align", r"raised ValueError.*all that stands after the first two letters")
 def letters_stripped(word_ids, tags, names):
     return aligned(word_ids, tags, names, later=lambda tag: tag if tag == "O" else "I-" + tag.lstrip("B-"))
 
 
-@cases.error("align", r"raised ValueError")
+@cases.error("align", r"raised ValueError.*all that stands after the first two letters")
 def label_cut_at_the_hyphen(word_ids, tags, names):
     return aligned(word_ids, tags, names, later=lambda tag: tag if tag == "O" else "I-" + tag.split("-")[1])
 
 
-@cases.error("align", r"raised ValueError.*I-O|raised ValueError")
+@cases.error("align", r"raised ValueError.*O stays O")
 def outside_goes_on_within(word_ids, tags, names):
     return aligned(word_ids, tags, names, later=lambda tag: f"I-{tag[2:] or tag}")
 
@@ -155,7 +155,7 @@ def number_of_the_next_tag(word_ids, tags, names):
 def the_number_after_it(word_ids, tags, names):
     befores = [None, *word_ids[:-1]]
     return [
-        -100 if word is None else names.index(tags[word]) + (word == before and tags[word] != "O") * 3
+        -100 if word is None else names.index(tags[word]) + (word == before and tags[word] != "O")
         for word, before in zip(word_ids, befores, strict=True)
     ]
 
@@ -193,9 +193,9 @@ def with_an_end_put_behind(tags):
 
 @cases.right("find_spans")
 def borders_first(tags):
-    befores, afters = ["O", *tags[:-1]], [*tags[1:], "O"]
-    begins = [i for i, (b, t) in enumerate(zip(befores, tags, strict=True)) if t != "O" and t != "I" + b[1:]]
-    ends = [i + 1 for i, (t, a) in enumerate(zip(tags, afters, strict=True)) if t != "O" and a != "I" + t[1:]]
+    befores, afters = ["O", *tags], [*tags[1:], "O"]
+    begins = [i for i, (b, t) in enumerate(zip(befores, tags, strict=False)) if t != "O" and t != "I" + b[1:]]
+    ends = [i + 1 for i, (t, a) in enumerate(zip(tags, afters, strict=False)) if t != "O" and a != "I" + t[1:]]
     return np.array([(b, e, tags[b][2:]) for b, e in zip(begins, ends, strict=True)], dtype=object).reshape(-1, 3)
 
 
@@ -414,14 +414,14 @@ def divided_by_nothing(true, found):
     return table | {"all": table["all"] | {"precision": precision, "recall": recall}}
 
 
-@cases.wrong("measure", r"count over all sentences and all labels first|the f1 of 'all' is")
+@cases.wrong("measure", r"of 'all' is .*count over all sentences and all labels first")
 def mean_over_labels(true, found):
     table = by_numbered_names(true, found)
     rows = [row for label, row in table.items() if label != "all"]
     return table | {"all": {name: float(np.mean([row[name] for row in rows])) for name in table["all"]}}
 
 
-@cases.wrong("measure", r"of 'all' is")
+@cases.wrong("measure", r"the precision of 'all' is 1; you say 0.5: count over all sentences first")
 def mean_over_sentences(true, found):
     table = by_numbered_names(true, found)
     rows = [by_numbered_names([names], [answers])["all"] for names, answers in zip(true, found, strict=True)]
@@ -855,7 +855,7 @@ own(
     [(words, [*tags[:5], "O", "O"]) for words, tags in OWN],
 )  # fmt: skip
 own(
-    "wrong", r"KNIFE has 1 names: each label needs three or more", "a_rare_label",
+    "wrong", r"Of the label KNIFE there is 1: each label needs three names or more", "a_rare_label",
     changed(tags=["O", "B-DISH", "I-DISH", "O", "O", "B-KNIFE", "O"]),
 )  # fmt: skip
 own("wrong", r"own_names has no B-TOOL", "a_label_forgotten", names=OWN_NAMES[:3])
