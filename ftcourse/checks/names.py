@@ -253,6 +253,7 @@ _JUDGED: tuple[tuple[list[list[Name]], list[list[Name]], str], ...] = (
     ),
     ([[(0, 1, "PER")], []], [[], []], "where nothing was found, a share of nothing is 0"),
     ([[], []], [[(0, 1, "ORG")], []], "where there is no name, a share of nothing is 0"),
+    ([[], []], [[], []], "where there is no name, a share of nothing is 0"),
 )
 _NOTHING = {"ZeroDivision": "Where nothing was found, or nothing is true, a share of nothing is 0."}
 _RATES = ("precision", "recall", "f1")
@@ -434,6 +435,7 @@ _MISTAKEN: tuple[tuple[list[list[Name]], list[list[Name]], str], ...] = (
     ([[(1, 3, "PER")]], [[(2, 5, "PER")]], "a name of its kind shares a word with it, so it is one of boundary"),
     ([[(1, 3, "PER")]], [[(2, 5, "LOC")]], "only a name of another kind shares a word with it: the mistake is of type"),
     ([[(0, 2, "PER")]], [[(2, 4, "PER")]], "names side by side share no word: the end is the place after the last"),
+    ([[(2, 4, "PER")]], [[(0, 2, "PER")]], "names side by side share no word: the end is the place after the last"),
     (
         [[(0, 4, "PER")]],
         [[(0, 1, "LOC"), (1, 3, "PER")]],

@@ -231,6 +231,7 @@ def _copy(window: dict[str, Any]) -> dict[str, Any]:
 
 _JUDGED: tuple[tuple[list[dict[str, Any]], int], ...] = (
     ([_window([0, 1, 5, 1, 0], [0, 1, 2, 6, 0], 1, 0)], 3),
+    ([{"start_logits": [0, 6, 1, 0], "end_logits": [0, 6, 1, 0], "offsets": [_OUTSIDE, (0, 1), (2, 6), _OUTSIDE]}], 2),
     ([_window([9, 1, 2, 5, 0], [9, 4, 1, 3, 0], 1, 0)], 3),  # the best end stands before the best start
     ([_window([0, 7, 1, 6, 1, 0], [0, 1, 2, 1, 8, 0], 1, 12)], 2),  # the best pair is too long
     ([_window([0, 5, 6, 7, 0], [0, 9, 1, 2, 0], 1, 0)], 3),
