@@ -170,6 +170,30 @@ def tags_changed(word_ids, tags, names):
     return labels
 
 
+@cases.wrong("align", r"Return a list with a number for each token; this is 5")
+def how_many_labels(word_ids, tags, names):
+    return len(aligned(word_ids, tags, names))
+
+
+@cases.wrong("align", r"Not all of these are numbers: \[None, 2, 4, 1, None\]")
+def none_for_special_tokens(word_ids, tags, names):
+    return aligned(word_ids, tags, names, special=None)
+
+
+@cases.wrong("align", r"it is the first of word 0: there the answer for the word will be read")
+def last_token_of_a_word(word_ids, tags, names):
+    afters = [*word_ids[1:], None]
+    pairs = zip(word_ids, afters, strict=True)
+    return [-100 if word is None or word == after else names.index(tags[word]) for word, after in pairs]
+
+
+@cases.wrong(
+    "align", r"that is 'I-BIB'; it goes on within word 1, which is outside all names|within word 0, which is outside"
+)
+def within_where_nothing_is(word_ids, tags, names):
+    return aligned(word_ids, tags, names, later=lambda tag: "I-BIB" if tag == "O" else within(tag))
+
+
 # --- Names from tags -------------------------------------------------------------------------------------------------
 
 
@@ -468,6 +492,11 @@ def lists_emptied(true, found):
     table = by_numbered_names(true, found)
     true.clear()
     return table
+
+
+@cases.wrong("measure", r"Return a dictionary from \"all\" and each label to its rates; this is 1.0")
+def f1_of_all(true, found):
+    return by_numbered_names(true, found)["all"]["f1"]
 
 
 # --- The Trainer -----------------------------------------------------------------------------------------------------
@@ -785,6 +814,17 @@ def kind_and_name(true, found):
     return [(kind, name) for _, kind, name in listed(true, found)] or [("missed", (0, 1, "PER"))]
 
 
+@with_data("wrong", r"changed the lists that it was given: leave them as they are")
+def answers_taken_away(true, found):
+    mistakes = listed(true, found)
+    for names, answers in zip(true, found, strict=True):
+        answers[:] = [one for one in answers if one not in names]
+    return mistakes
+
+
+cases.value(
+    "find_mistakes", "wrong", r"The true names should be a list with a list of names", "no_data", listed, None, FOUND
+)
 cases.value(
     "find_mistakes",
     "wrong",
@@ -868,3 +908,5 @@ own("wrong", r"Sentence 0 is 'Fry fish.*give a list of words and a list of tags"
 own("wrong", r"Sentence 2 has the word 'fish cakes': a word is a string without blanks", "names_as_words",
     changed(words=["Fry", "fish cakes", "in", "a", "big", "pan", "2"]))  # fmt: skip
 own("wrong", r"Sentence 2 has no words", "an_empty_sentence", [*OWN[:2], ([], []), *OWN[3:]])
+own("wrong", r"own_names is a list of tags; this is 'O B-DISH", "names_in_one_string", names=" ".join(OWN_NAMES))
+own("wrong", r"Write a list of sentences, each with its words and tags", "one_string", "Fry fish cakes in a pan .")

@@ -166,6 +166,33 @@ def a_window_too_few(*args):
     return found[:-1] if len(found) > 2 else found
 
 
+@cases.wrong("make_windows", r"a window doesn't end in \[SEP\]: leave the special tokens in")
+def last_special_token_cut(*args):
+    return [{name: values[:-1] for name, values in window.items()} for window in rows_of_a_batch(*args)]
+
+
+@cases.wrong("make_windows", r"the offsets of window 0 are 4, and it has 11 tokens: each has a pair")
+def offsets_of_the_context_alone(*args):
+    found = rows_of_a_batch(*args)
+    return [window | {"offsets": [pair for pair in window["offsets"] if pair[1]]} for window in found]
+
+
+@cases.wrong("make_windows", r"the offsets of window 0 have \(0, 2\) for token 6; the tokenizer says \(0, 3\)")
+def last_characters_themselves(*args):
+    found = rows_of_a_batch(*args)
+    return [window | {"offsets": [(start, max(end - 1, 0)) for start, end in window["offsets"]]} for window in found]
+
+
+@cases.wrong("make_windows", r"The offsets of window 0 are .*: a pair of characters for each token")
+def beginnings_alone(*args):
+    return [window | {"offsets": [start for start, _ in window["offsets"]]} for window in rows_of_a_batch(*args)]
+
+
+@cases.wrong("make_windows", r"Return a list of windows, each a dictionary; this is \d")
+def how_many_windows(*args):
+    return len(rows_of_a_batch(*args))
+
+
 # --- The answer's place ----------------------------------------------------------------------------------------------
 
 
@@ -264,6 +291,12 @@ def tokens_around_it(offsets, start, end):
     found = labelled(offsets, start, end, exact=False)
     whole = found[0] > 0 and offsets[found[0]][0] <= start and end <= offsets[found[1]][1]
     return found if whole or found == (0, 0) else (-1, -1)
+
+
+@cases.wrong("label_answer", r"changed the list of offsets: leave it as it is")
+def offsets_changed(offsets, start, end):
+    offsets[:] = [pair if pair[1] else (-1, -1) for pair in offsets]
+    return labelled(offsets, start, end)
 
 
 @cases.wrong("label_answer", r"return two places")
@@ -885,4 +918,28 @@ cases.value(
     the_best_kind,
     ["1982"],
     TRUE[:1],
+)
+
+
+def right_for_short_texts(found, places):
+    return the_best_kind(found, places) if found[1] < 100 else "elsewhere"
+
+
+cases.value(
+    "name_mistake",
+    "wrong",
+    r"Question 1, with the answer at \(120, 126\) and the truth at .*, is 'exact'; you say 'elsewhere'",
+    "right_for_short_texts",
+    right_for_short_texts,
+    [(0, 5), (120, 126)],
+    [[(0, 5)], [(120, 126)]],
+)
+cases.value(
+    "name_mistake",
+    "wrong",
+    r"The answers should be a list of places, one for each question",
+    "no_answers",
+    the_best_kind,
+    [],
+    [],
 )
