@@ -27,7 +27,8 @@ COMPARE = {
 }
 OPERATE = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult}
 
-OWN_TEXT = {"dialogues"}  # steps whose texts are the learner's own: other words there are no fault, and aren't tried
+# Steps whose texts are the learner's own: other words there are no fault, and aren't tried.
+OWN_TEXT = {"dialogues", "own_sentences"}
 
 # (step, fault) -> why it is no fault. A fault is named as `mutants` names it.
 _DRAWN_ONCE = "next() takes the first split, however many there could be"
@@ -37,7 +38,9 @@ _DEFAULT = "it is what is taken by default"
 _CHOICE = "the learner's choice, within what is usual"
 _ANY_START = "A may start with random numbers of any sensible size: a fresh adapter adds nothing"
 _ALIKE = "only a mean that is exactly the half-width, or exactly zero, would tell"
-_ANY_ORDER = "the smaller or the larger of two is the same in any order"
+_NO_CHECKPOINTS = "checkpoints take room, and change nothing else"
+_TWICE = "where everything counts twice, the shares are the same"
+_ANY_ORDER = "the smaller of two, or the larger, is the same in any order"
 EXPLAINED = {
     ("split_films", "left out: n_splits=1"): _DRAWN_ONCE,
     ("split_films", "1 -> 2"): _DRAWN_ONCE,
@@ -45,7 +48,7 @@ EXPLAINED = {
     ("compute_metrics", "arguments swapped: accuracy_score(labels, guesses)"): _SYMMETRIC,
     ("compute_metrics", "arguments swapped: f1_score(labels, guesses, average='macro')"): _SYMMETRIC,
     ("compute_metrics", "minus lost: -1"): _TWO_AXES,
-    ("build_trainer", "left out: save_strategy='no'"): "checkpoints take room, and change nothing else",
+    ("build_trainer", "left out: save_strategy='no'"): _NO_CHECKPOINTS,
     ("build_trainer", "left out: report_to='none'"): _DEFAULT,
     ("build_trainer", "2 -> 3"): _CHOICE,
     ("build_trainer", "32 -> 33"): _CHOICE,
@@ -90,6 +93,30 @@ EXPLAINED = {
     ("choose_threshold", "2 -> 3"): "any threshold above 1 never says yes",
     ("cut_windows", "arguments swapped: min(size, length)"): _ANY_ORDER,
     ("cut_windows", "arguments swapped: min(start + size, length)"): _ANY_ORDER,
+    ("find_spans", "'O' -> 'Ox'"): "of the tag before only what follows its first two letters is looked at",
+    ("measure", "1 -> 2"): _TWICE,
+    ("measure", "1 -> 2 (2)"): _TWICE,
+    ("measure", "1 -> 2 (5)"): "a name that is found or true alone isn't right, and half of 0 is 0",
+    ("measure", "arguments swapped: max(count['found'], 1)"): _ANY_ORDER,
+    ("measure", "arguments swapped: max(count['true'], 1)"): _ANY_ORDER,
+    ("measure", "arguments swapped: max(count['found'] + count['true'], 1)"): _ANY_ORDER,
+    ("make_trainer", "left out: save_strategy='no'"): _NO_CHECKPOINTS,
+    ("make_trainer", "left out: report_to='none'"): _DEFAULT,
+    ("make_trainer", "2 -> 3"): _CHOICE,
+    ("make_trainer", "32 -> 33"): _CHOICE,
+    ("make_reader", "left out: save_strategy='no'"): _NO_CHECKPOINTS,
+    ("make_reader", "left out: report_to='none'"): _DEFAULT,
+    ("make_reader", "left out: data_collator=DataCollatorWithPadding(tokenizer)"): _DEFAULT
+    + " where it has a tokenizer",
+    ("make_reader", "2 -> 3"): _CHOICE,
+    ("make_reader", "16 -> 17"): _CHOICE,
+    ("label_answer", "pair swapped: return (0, 0)"): "both places are 0",
+    ("grade", "arguments swapped: max(exact, float(words == right))"): _ANY_ORDER,
+    (
+        "grade",
+        "arguments swapped: max(f1, 2 * shared / (len(words) + len(right)) if words and right else "
+        "float(words == right))",
+    ): _ANY_ORDER,
     ("fold_of_each", "left out: dtype=int"): "a fold of 1.0 is the same fold",
     ("recalls", "left out: invalid='ignore'"): "NumPy then warns, and the numbers are the same",
     (

@@ -24,6 +24,8 @@ EXERCISES = {
     "2_lora": "lora",
     "3_openai": "openai",
     "4_comparison": "comparison",
+    "5_names": "names",
+    "6_questions": "questions",
     "7_data": "data",
 }
 

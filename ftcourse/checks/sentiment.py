@@ -1,13 +1,10 @@
 """The checks of exercise 1: fine-tune a BERT model for sentiment classification."""
 
-import math
-import re
 import tempfile
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from . import hashes, tiny
+from . import hashes, tiny, trainers
 from .engine import Exercise, Wrong, require, run, shown
 from .reading import as_list, as_number, fields
 
@@ -316,9 +313,9 @@ def build_trainer(answer: Any) -> str:
     before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
     with tempfile.TemporaryDirectory() as folder:
         arguments = (model, *sides, collator, _count, folder)
-        trainer = run(answer, *arguments, clues=_OLD_NAMES)
+        trainer = run(answer, *arguments, clues=trainers.OLD_NAMES)
         require(isinstance(trainer, Trainer), f"Return the Trainer itself; this is {shown(trainer)}.")
-        _compare_arguments(trainer.args, folder)
+        trainers.judge_arguments(trainer.args, folder)
         rate, epochs = trainer.args.learning_rate, trainer.args.num_train_epochs
         require(
             trainer.state.global_step == 0
@@ -328,7 +325,7 @@ def build_trainer(answer: Any) -> str:
         trainer = run(
             answer,
             *arguments,
-            clues=_OLD_NAMES,
+            clues=trainers.OLD_NAMES,
             max_steps=3,
             learning_rate=1e-3,
             per_device_train_batch_size=4,
@@ -340,7 +337,7 @@ def build_trainer(answer: Any) -> str:
             "TrainingArguments, and let it win over your own.",
         )
         require(trainer.args.learning_rate == 1e-3, "The learning_rate of **training must win over your own.")
-        _compare_data(trainer, *sides)
+        trainers.judge_data(trainer, *sides)
         metrics = run(trainer.evaluate)
         require(
             "eval_accuracy" in metrics, f"Evaluating gives {', '.join(metrics)} and no accuracy: pass compute_metrics."
@@ -362,75 +359,6 @@ def build_trainer(answer: Any) -> str:
     return (
         f"It trains body and head, at a learning rate of {rate:g} for {epochs:g} epochs, and is judged on unseen "
         "sentences."
-    )
-
-
-_OLD_NAMES = {
-    "argument 'evaluation_strategy'": "It is called eval_strategy now.",
-    "argument 'tokenizer'": "The Trainer calls it processing_class now; the collator has the tokenizer already.",
-    "argument 'no_cuda'": "It is called use_cpu now.",
-    "multiple values for keyword argument": "It is in **training as well, which wins: put your choices and training "
-    "into one dictionary, {**yours, **training}.",
-}
-
-
-def _compare_arguments(args: Any, folder: str) -> None:
-    """Require settings by which a pretrained model learns a task and keeps what it knows."""
-    rate, epochs, size = args.learning_rate, args.num_train_epochs, args.per_device_train_batch_size
-    require(
-        1e-6 <= rate <= 1e-3,
-        f"The learning rate is {rate:g}. Fine-tuning bends pretrained weights a little: between 1e-5 "
-        "and 5e-4; more would destroy them, less would leave the new head as it is.",
-    )
-    require(size >= 1, f"A batch has {size} rows: with none nothing is trained; 8 to 64 are usual.")
-    size *= args.gradient_accumulation_steps
-    require(size <= 512, f"A step has {size} rows, so that 3,000 sentences make few steps: 8 to 64 are usual.")
-    require(0 < epochs <= 10, f"It would train for {epochs:g} epochs: one to five are usual.")
-    require(args.max_steps <= 0, f"max_steps={args.max_steps} stops the training, whatever the epochs: leave it out.")
-    steps = math.ceil(3000 / size) * epochs
-    warmup = args.get_warmup_steps(steps)
-    require(
-        warmup <= steps / 2,
-        f"The warm-up takes {warmup} of about {steps:.0f} steps: the rate would hardly be reached; up to a tenth is "
-        "usual.",
-    )
-    require(args.weight_decay <= 0.3, f"weight_decay is {args.weight_decay:g}: 0 to 0.1 is usual.")
-    require(
-        args.max_grad_norm <= 0 or args.max_grad_norm >= 0.01,
-        f"max_grad_norm is {args.max_grad_norm:g}: every gradient would be cut to nothing; 1 is usual.",
-    )
-    require(
-        args.label_smoothing_factor <= 0.3,
-        f"label_smoothing_factor is {args.label_smoothing_factor:g}: the labels would hardly count; 0 to 0.1 is usual.",
-    )
-    optimiser = str(getattr(args.optim, "value", args.optim))
-    require(
-        not re.search("sgd|rmsprop|adagrad", optimiser),
-        f"optim is {optimiser!r}: with it this learning rate moves nothing. AdamW is what is taken by default.",
-    )
-    require(Path(args.output_dir) == Path(folder), f"Checkpoints would go to {args.output_dir!r}, not to output_dir.")
-
-
-def _compare_data(trainer: Any, train: Any, test: Any) -> None:
-    """Require that the Trainer has both data sets whole, each in its place."""
-
-    def content(rows: Any) -> Any:
-        return sorted((list(row["input_ids"]), row.get("label", row.get("labels"))) for row in rows or [])
-
-    require(
-        content(trainer.train_dataset) == content(train),
-        "The Trainer trains on another data set than train_dataset, or on a part of it.",
-    )
-    require(
-        trainer.eval_dataset is not None,
-        "The Trainer has no eval_dataset, so you would never see how it does on unseen films.",
-    )
-    judged = content(trainer.eval_dataset)
-    require(
-        judged == content(test),
-        "The Trainer would be judged on the sentences that it trains on: pass eval_dataset, the unseen ones."
-        if all(row in content(train) for row in judged)
-        else "The Trainer would be judged on another data set than eval_dataset, or on a part of it.",
     )
 
 

@@ -23,7 +23,9 @@ def tokenizer(words: Sequence[str] = WORDS, pad_last: bool = False) -> Any:
     backend = Tokenizer(WordLevel({name: number for number, name in enumerate(names)}, unk_token="[UNK]"))
     backend.pre_tokenizer = Whitespace()
     backend.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(name, names.index(name)) for name in ("[CLS]", "[SEP]")]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(name, names.index(name)) for name in ("[CLS]", "[SEP]")],
     )
     marks = dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=512, **marks)
@@ -37,10 +39,29 @@ def encoder(labels: Sequence[str] = ("pan", "praise"), dropout: float = 0.0, see
         dropout: share of activations that is dropped in training.
         seed: of the weights.
     """
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import BertForSequenceClassification
 
-    config = BertConfig(
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: number for number, label in enumerate(labels)}}
+    return _bert(BertForSequenceClassification, seed, dropout, **names)
+
+
+def body(seed: int = 0) -> Any:
+    """Return a BERT without a head and with random weights.
+
+    Args:
+        seed: of the weights.
+    """
+    from transformers import BertModel
+
+    return _bert(BertModel, seed)
+
+
+def _bert(kind: Any, seed: int, dropout: float = 0.0, **config: Any) -> Any:
+    """Return a BERT of some kind with random weights."""
+    import torch
+    from transformers import BertConfig
+
+    config |= dict(
         vocab_size=4 + len(WORDS),
         hidden_size=16,
         intermediate_size=32,
@@ -51,12 +72,10 @@ def encoder(labels: Sequence[str] = ("pan", "praise"), dropout: float = 0.0, see
         attention_probs_dropout_prob=dropout,
         initializer_range=0.5,
         pad_token_id=0,
-        id2label=dict(enumerate(labels)),
-        label2id={label: number for number, label in enumerate(labels)},
     )
     with torch.random.fork_rng():  # the learner's own random numbers stay as they are
         torch.manual_seed(seed)
-        return BertForSequenceClassification(config).eval()
+        return kind(BertConfig(**config)).eval()
 
 
 def decoder(seed: int = 0) -> Any:

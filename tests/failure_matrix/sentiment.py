@@ -487,7 +487,7 @@ def the_courses_own(model, train_dataset, eval_dataset, collator, compute_metric
     )
 
 
-@cases.wrong("build_trainer", r"judged on the sentences that it trains on")
+@cases.wrong("build_trainer", r"judged on the rows that it trains on")
 def judged_on_training(model, train_dataset, eval_dataset, collator, compute_metrics, output_dir, **training):
     return trainer_with(model, train_dataset, train_dataset, collator, compute_metrics, output_dir, **training)
 
@@ -601,7 +601,7 @@ def adapters_alone(model, *args, **training):
     return trainer_with(get_peft_model(model, adapters), *args, **training)
 
 
-@cases.wrong("build_trainer", r"judged on the sentences that it trains on")
+@cases.wrong("build_trainer", r"judged on the rows that it trains on")
 def judged_on_a_slice_of_training(model, train_dataset, eval_dataset, *args, **training):
     return trainer_with(model, train_dataset, train_dataset.select(range(6)), *args, **training)
 
