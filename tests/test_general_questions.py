@@ -120,6 +120,8 @@ def test_no_answer_to_a_prompt_states_what_a_question_asks_for():
             ["H2O", "H₂O", "$H_2O$", "H_{2}O", "It is h2o."],
             ["HO2", "H2O2", "CH2O", "CO2", "hydrogen"],
         ),
+        ("Complete: Once upon a ...", ["time", "Once upon a time, there was a knight."], ["A long time ago.", "Once."]),
+        ("Who was the first president of the United States?", ["George Washington."], ["He lived in Washington, D.C."]),
         ("What is the capital of France?", ["Paris.", "**Paris**", "paris, of course"], ["Parisian", "Lyon"]),
     ],
 )
