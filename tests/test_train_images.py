@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
+import torch
 from trainings import check_page
 
+from ftcourse import networks, transfer
 from ftcourse.records import load_records
 from ftcourse.tools import training_images
 from ftcourse.tools.predicting import image_line
@@ -115,6 +117,27 @@ def test_what_a_person_can_mend_is_one_paragraph(ftcourse, tmp_path, args, messa
 
 def test_an_answer_is_one_line():
     assert image_line(1, {"file": "a b.png", "label": "red <b>", "probability": 0.5}) == "red <b>\t0.5000\ta b.png"
+
+
+@pytest.mark.models
+def test_the_model_that_is_kept_is_that_of_the_best_epoch(monkeypatch):
+    model = transfer.replace_head(networks.load_cnn(pretrained=False), 2, None)
+    images = [PIL.Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    rows = [{"image": image, "label": label} for label, image in enumerate(images)]
+    loader = transfer.make_loader(rows * 2, transfer.make_transforms([0.5] * 3, [0.5] * 3, 32)[1], 2, shuffle=True)
+    accuracies, seen = iter([0.5, 0.75, 0.75]), []
+
+    def evaluate(model, unseen):
+        seen.append({name: values.clone() for name, values in model.state_dict().items()})
+        return {"eval_accuracy": next(accuracies), "eval_loss": 1.0}
+
+    monkeypatch.setattr(transfer, "evaluate", evaluate)
+    settings = ImageSettings("photos", model="efficientnet-lite0", epochs=3, learning_rate=0.1, batch_size=2)
+    fitted = training_images._fit(model, loader, loader, settings, lambda line: None)
+    assert fitted.best == 2 and fitted.history["accuracy"].tolist() == [0.5, 0.75, 0.75]
+    kept = model.state_dict()
+    assert all(torch.equal(kept[name], values) for name, values in seen[1].items())
+    assert not all(torch.equal(kept[name], values) for name, values in seen[2].items())
 
 
 COMMAND = ("train", "images", "--data", "photos", "--image-size", "32", "--epochs", "3", "--batch-size", "8",

@@ -49,11 +49,12 @@ def read(name, **options):
 def test_no_text_is_in_two_splits_and_near_copies_are_one(ftcourse, tmp_path):
     items = articles()
     again = json.loads(json.dumps(items[0]))
-    again["paragraphs"][0]["context"] += " "
+    own = again["paragraphs"][0]["context"]
+    again["paragraphs"][0]["context"] = own.replace(" .", " !", 1)
     again["paragraphs"][0]["qas"] = [dict(qa, question=f"so {qa['question']}") for qa in again["paragraphs"][0]["qas"]]
     write(tmp_path / "a.json", [*items, again])
     data, said = read("a.json")
-    homes = [{context.strip() for context in part["context"]} for part in data.splits.values()]
+    homes = [{context.replace("!", ".") for context in part["context"]} for part in data.splits.values()]
     assert sum(map(len, homes)) == 20 and not homes[0] & homes[1] and not (homes[0] | homes[1]) & homes[2]
     assert said[0] == "Read 63 questions of a.json" and data.place == "item"
     assert data.groups == "No text is in two splits."

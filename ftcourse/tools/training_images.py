@@ -158,7 +158,7 @@ def _read(settings: ImageSettings, say: Say) -> Data:
         image_size=settings.image_size or recipe.image_size,
     )
     rows = {name: rows.to_dict() for name, rows in splits.items()}
-    return Data(settings, splits, "file", findings, rows, "No file is in two splits." if len(given) < 2 else "")
+    return Data(settings, splits, "file", findings, rows, "No file is in two splits." if not given else "")
 
 
 # --- Training and measuring ------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ from .training_data import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from datasets import DatasetDict
     from transformers import Trainer
@@ -167,13 +168,12 @@ def _read(settings: NameSettings, say: Say) -> Data:
         number = frame["document"].nunique()
         findings.append(Finding("few_documents", [], f"there are {number} documents, and the splits need four"))
     # Copies are linked only where there are no documents: short lines, such as a place and a date, would chain all.
-    alone = [f"line {line}" for line in frame.index]
-    keys = [frame["document"].fillna(dict(zip(frame.index, alone, strict=True)))] if by_document else [
-        frame["words"].map(lambda words: normalise(" ".join(words)))]  # fmt: skip
+    said = frame["words"].map(lambda words: normalise(" ".join(words)))
+    clusters = _documents(frame) if by_document else link([said])
     counts = frame["labels"].explode().value_counts()
     rarest = frame["labels"].map(lambda labels: min(labels, key=lambda label: (counts[label], label), default=""))
-    frame = frame.assign(cluster=link(keys), label=rarest)
-    given = {name: own.assign(cluster=_given_clusters(own)) for name, own in frames.items() if name != "data"}
+    frame = frame.assign(cluster=clusters, label=rarest)
+    given = {name: own.assign(cluster=_documents(own)) for name, own in frames.items() if name != "data"}
     splits = split_given(frame[["words", "tags", "cluster", "label"]], given, settings, "sentences")
     findings += leaks(splits, given, "words", "sentences")
     say_findings(findings, "line", say)
@@ -192,14 +192,14 @@ def _read(settings: NameSettings, say: Say) -> Data:
         epochs=settings.epochs or choose_epochs(rows, _SHOWN, fewest=1),
         other_names=copies,
     )
-    groups = "No document is in two splits." if by_document else ""
+    groups = "No document is in two splits." if by_document and not given else ""
     return Data(settings, splits, "line", findings, {name: rows.to_dict() for name, rows in splits.items()}, groups)
 
 
-def _given_clusters(frame: pd.DataFrame) -> Any:
-    """Return the clusters of sentences that are used as they were given: their documents."""
-    own = dict(zip(frame.index, [f"line {line}" for line in frame.index], strict=True))
-    return link([frame["document"].fillna(own)])
+def _documents(frame: pd.DataFrame) -> np.ndarray:
+    """Return a number for each sentence: the same for those of one document; one without any stands alone."""
+    alone = {line: f"line {line}" for line in frame.index}
+    return link([frame["document"].fillna(alone)])
 
 
 def _labels(rows: Any) -> set[str]:

@@ -155,7 +155,7 @@ def _read(settings: QuestionSettings, say: Say) -> Data:
         epochs=settings.epochs or choose_epochs(len(splits["train"]), _SHOWN, fewest=1),
     )
     rows = {name: rows.to_dict() for name, rows in splits.items()}
-    return Data(settings, splits, place, findings, rows, "No text is in two splits." if len(given) < 2 else "")
+    return Data(settings, splits, place, findings, rows, "No text is in two splits." if not given else "")
 
 
 # --- Training and measuring ------------------------------------------------------------------------------------------
@@ -267,7 +267,10 @@ def _points(answers: Sequence[str], truths: Sequence[list[str]]) -> dict[str, np
 
 
 def _measures(points: dict[str, np.ndarray]) -> dict[str, Statistic]:
-    return {name: (lambda rows, own=own: own[rows].mean()) for name, own in points.items()}
+    def mean(own: np.ndarray) -> Statistic:
+        return lambda rows: own[rows].mean()
+
+    return {name: mean(own) for name, own in points.items()}
 
 
 def _by_kind(questions: Sequence[str], has_answer: np.ndarray, points: dict[str, np.ndarray]) -> pd.DataFrame:
