@@ -9,9 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Statistic = Callable[[np.ndarray], float]  # from the rows that are drawn to a number
-    Ways = Mapping[str, Mapping[str, Statistic]]  # from a way to its measures, the model's first
-
+Statistic = Callable[["np.ndarray"], float]  # from the rows that are drawn to a number
+Ways = Mapping[str, Mapping[str, Statistic]]  # from a way to its measures, the model's first
 MODEL = "fine-tuned model"
 COMMONEST = "most frequent class"
 

@@ -227,14 +227,14 @@ def read_asked(files: Sequence[Path], question: str | None = None, **others: Any
 
 
 def _looker(weights: Path) -> Trained:
-    from ..transfer import load_classifier, predict
+    from .. import transfer
 
-    model, facts = load_classifier(weights)
+    model, facts = transfer.load_classifier(weights)
 
     def look(files: Iterable[Path], batch_size: int) -> Iterator[dict[str, Any]]:
         waiting = iter(files)
         while part := list(itertools.islice(waiting, batch_size)):
-            for file, found in zip(part, predict(part, model, facts), strict=True):
+            for file, found in zip(part, transfer.predict(part, model, facts), strict=True):
                 yield {"file": str(file), **found}
 
     return Trained(read_images, look, image_line)
