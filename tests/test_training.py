@@ -250,6 +250,7 @@ def test_the_whole_way(ftcourse, tmp_path, monkeypatch):
     write_reviews(tmp_path / "reviews.csv")
     code, out, err = ftcourse(*COMMAND, "--output", "one")
     assert code == 0, err
+    assert re.search(r"(fine-tuned model is|between the fine-tuned model and) .*most frequent class", out)
     assert "Read 120 rows of reviews.csv\n" in out and "epoch 4 of 4: validation accuracy" in out
     assert out.endswith(f"Report: {tmp_path / 'one' / 'report.html'}\nTry it: ftcourse predict one\n")
     check_folder(tmp_path / "one")

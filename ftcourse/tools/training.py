@@ -228,6 +228,8 @@ def run_training(
         outcome = kind.train(data, work / "checkpoints", say)
         _write_all(kind, outcome, work / "result")
         _put(work, output)
+        for verdict in outcome.verdicts:
+            say(verdict)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(kind, work)) from None
     finally:

@@ -256,7 +256,7 @@ def _mistakes(outcome: Outcome, item: str, items: str, picture: Callable[[Any], 
     ]  # fmt: skip
     caption = f"The {len(rows)} of {len(wrong):,} mistakes that the model was surest of"
     titles = [*map(_capital, columns), "Label in the data", "Answer", "Probability", *(["Image"] if picture else [])]
-    said = f"Read them: is the label right, and can it be told from the {item} alone?"
+    said = f"Read them: is the label right, and can it be told from the {'image' if picture else item} alone?"
     return f"<p>{said}</p>\n" + html_table(caption, titles, rows, numbers=(titles.index("Probability"),))
 
 
