@@ -258,6 +258,27 @@ def padding(tokenizer: Any, batch_size: int, model: Any = None) -> tuple[int, di
     return int(batch_size), {"padding": True, "padding_side": "right"}
 
 
+def give_padding(tokenizer: Any) -> Any:
+    """Give a tokenizer a padding token if it has none, as that of Llama 2; return the tokenizer.
+
+    The end mark serves, since what is padded is left out by the attention mask and has no label.
+
+    Args:
+        tokenizer: changed where it has none.
+
+    Raises:
+        CourseError: if it has no token to pad with.
+    """
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise CourseError(
+            "The tokenizer has no token to pad with: save it anew with one, tokenizer.pad_token = '...', that its "
+            "vocabulary has."
+        )
+    return tokenizer
+
+
 def pad_alike(tokenizer: Any, model: Any) -> None:
     """Give a tokenizer and its model one padding token, on the right.
 
@@ -269,12 +290,6 @@ def pad_alike(tokenizer: Any, model: Any) -> None:
         CourseError: if the tokenizer has no token to pad with.
     """
     tokenizer.padding_side = "right"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token is None:
-        raise CourseError(
-            "The tokenizer has no token to pad with: save it anew with one, tokenizer.pad_token = '...', that its "
-            "vocabulary has."
-        )
+    give_padding(tokenizer)
     for config in (model.config, _text_config(model)):
         config.pad_token_id = tokenizer.pad_token_id

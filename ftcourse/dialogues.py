@@ -36,7 +36,7 @@ def read_chats(path: str | os.PathLike[str]) -> Dataset:
 def load_chats(
     data: str | os.PathLike[str] = "support_chats",
     num_train: int | None = None,
-    num_eval: int = 20,
+    num_eval: int | None = None,
     num_test: int | None = None,
     seed: int = 0,
 ) -> DatasetDict:
@@ -45,19 +45,30 @@ def load_chats(
     Args:
         data: ``"support_chats"`` for the dialogues of this course, or the path of a JSONL file.
         num_train: number of dialogues to train on; None for all.
-        num_eval: number of the file's dialogues to keep for validation.
+        num_eval: number of the file's dialogues to keep for validation, 0 for none; None keeps 20, or a fifth of the
+            file where that is less.
         num_test: number of held-out dialogues; None for all. A file of your own has none.
         seed: of the choice of the validation dialogues.
 
     Returns:
-        A DatasetDict with the splits train, validation and (of this course's dialogues) test, column messages.
+        A DatasetDict with the splits train, validation (unless it is empty) and (of this course's dialogues) test,
+        column messages.
 
     Raises:
-        CourseError: naming the first line that is wrong.
+        CourseError: naming the first line that is wrong, or if nothing is left to train on.
     """
     ours = data == "support_chats"
-    parts = read_chats(DATA / "support_chats.jsonl" if ours else data).train_test_split(test_size=num_eval, seed=seed)
-    splits = DatasetDict(train=parts["train"], validation=parts["test"])
+    chats = read_chats(DATA / "support_chats.jsonl" if ours else data)
+    num_eval = min(20, len(chats) // 5) if num_eval is None else num_eval
+    if not 0 <= num_eval < len(chats):
+        raise CourseError(
+            f"{Path(data).name} has {len(chats)} dialogues, of which {num_eval} can't be kept for validation: pass a "
+            f"num_eval from 0 to {len(chats) - 1}."
+        )
+    splits = DatasetDict(train=chats)
+    if num_eval:
+        parts = chats.train_test_split(test_size=num_eval, seed=seed)
+        splits = DatasetDict(train=parts["train"], validation=parts["test"])
     if ours:
         splits["test"] = read_chats(DATA / "support_chats_held_out.jsonl")
     for name, count in (("train", num_train), ("test", num_test)):
