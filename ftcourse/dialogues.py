@@ -181,7 +181,8 @@ def ask_general_questions(model: Any, tokenizer: Any, count: int | None = None) 
         count: number of questions; None for all.
 
     Returns:
-        `right` and `signed`, shares between 0 and 1, and `answers`, a list of strings.
+        `right` and `signed`, shares between 0 and 1, `answers`, a list of strings, and `each`, a list of booleans that
+        says which of them are right.
     """
     from .lora import generate_answers  # which imports this module
 
@@ -189,7 +190,22 @@ def ask_general_questions(model: Any, tokenizer: Any, count: int | None = None) 
     rows = [json.loads(line) for line in lines][:count]
     answers = generate_answers(model, tokenizer, [[{"role": "user", "content": row["question"]}] for row in rows], 40)
     right = [bool(re.search(row["right"], answer, re.I)) for row, answer in zip(rows, answers, strict=True)]
-    return {"right": _share(right), "signed": judge_answers(answers)["signed"], "answers": answers}
+    return {"right": _share(right), "signed": judge_answers(answers)["signed"], "answers": answers, "each": right}
+
+
+def load_replay(count: int | None = None) -> Dataset:
+    """Return general prompts with the base model's own answers, to be mixed into training so that less is forgotten.
+
+    Args:
+        count: number of dialogues; None for all.
+
+    Returns:
+        A Dataset with the column messages, as `load_chats` gives it.
+    """
+    lines = (DATA / "general_prompts.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines][:count]
+    turns = [[("user", row["prompt"]), ("assistant", row["answer"])] for row in rows]
+    return Dataset.from_list([{"messages": [{"role": role, "content": text} for role, text in row]} for row in turns])
 
 
 def _policies() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoTokenizer, DataCollatorForSeq2Seq, LlamaConfig, TrainerCallback
 
-from ftcourse import dialogues, lora, records, studies
+from ftcourse import dialogues, lora, profiles, records, studies
 from ftcourse.errors import CourseError
 from ftcourse.files import DATA, model_path
 
@@ -443,7 +443,9 @@ def test_general_questions_are_judged_by_their_patterns(monkeypatch):
     monkeypatch.setattr(lora, "generate_answers", lambda model, tokenizer, conversations, *_: [
         said.get(messages[0]["content"], "No idea.") for messages in conversations])  # fmt: skip
     found = dialogues.ask_general_questions(None, None)
-    assert found["right"] == pytest.approx(1 / 30) and found["signed"] == pytest.approx(1 / 30)
+    total = len(found["answers"])
+    assert found["right"] == pytest.approx(1 / total) and found["signed"] == pytest.approx(1 / total)
+    assert [said for said, right in zip(found["answers"], found["each"], strict=True) if right] == ["It is Paris."]
 
 
 # --- Quantisation and memory -----------------------------------------------------------------------------------------
@@ -534,6 +536,33 @@ def test_studies_write_a_record_a_run_and_continue(tmp_path, tiny, monkeypatch, 
     assert record["settings"]["method"] == "lora" and record["settings"]["r"] == 16
     studies.lora(seeds=(0,), profile="smoke", folder=tmp_path, methods=("lora",))
     assert "lora/lora-seed-0: already done" in capsys.readouterr().out
+
+
+def test_study_of_forgetting_asks_after_each_epoch_and_replays_what_the_base_said(tmp_path, tiny, monkeypatch):
+    def in_this_process(function, *arguments):
+        return function(*arguments)
+
+    monkeypatch.setattr(importlib.import_module("ftcourse.studies.forgetting"), "in_own_process", in_this_process)
+    monkeypatch.setitem(
+        profiles.LESSONS["04_lora_qlora"]["smoke"], "training", dict(learning_rate=2e-3, per_device_train_batch_size=8)
+    )
+    trained = []
+    fine_tune = lora.fine_tune
+    monkeypatch.setattr(lora, "fine_tune", lambda chats, *more, **options: (
+        trained.append(chats["train"]["messages"]) or fine_tune(chats, *more, **options)))  # fmt: skip
+    studies.lora_forgetting(seeds=(0,), profile="smoke", folder=tmp_path, settings=("lora", "lora-replay"))
+    plain, replay = records.load_records("lora_forgetting", tmp_path)
+    assert plain["settings"]["num_replay"] == 0 and replay["settings"]["num_replay"] == 16
+    assert {key for key, value in plain["settings"].items() if value != replay["settings"][key]} == {
+        "num_replay",
+        "num_steps",
+    }
+    without, with_replay = ([list(messages) for messages in rows] for rows in trained)
+    assert with_replay == without + [list(messages) for messages in dialogues.load_replay(16)["messages"]]
+    for run in (plain, replay):
+        assert [row["epoch"] for row in run["history"]] == [1, 2, 3]
+        assert all(len(row["general_each"]) == 2 for row in run["history"])
+        assert run["metrics"]["facts_right"] == run["history"][-1]["facts_right"]
 
 
 @pytest.mark.parametrize(
