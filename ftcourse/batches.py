@@ -28,6 +28,19 @@ def plain_model(model: Any) -> Any:
         model = inner
 
 
+def body_of(model: Any) -> Any:
+    """Return the body of a language model: what its output layer reads from.
+
+    Args:
+        model: a causal language model of transformers, with or without adapters.
+    """
+    from transformers import PreTrainedModel
+
+    inner = plain_model(model)
+    decoder = inner.get_decoder()  # of a few models this is another part, which happens to have that name
+    return decoder if isinstance(decoder, PreTrainedModel) else inner.base_model
+
+
 def speaks(model: Any) -> bool:
     """Say whether a model is a language model whose answer at a place is about the next token.
 

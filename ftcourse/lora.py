@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from . import train
 from .adapters import check_adapters, check_bitsandbytes, linear_layers
-from .batches import give_padding, plain_model
+from .batches import body_of, give_padding
 from .chat_template import find_message, write_chat
 from .dialogues import ask_general_questions, facts_repeated, judge_answers, load_chats, read_chats, states
 from .errors import CourseError
@@ -57,7 +57,7 @@ class LoRALinear(torch.nn.Module):
         merged.weight += self.B @ self.A * self.scaling
         return merged
 
-# %% ../nbs/04_lora_qlora.ipynb #97a9bc76
+# %% ../nbs/04_lora_qlora.ipynb #9074bb66
 def answer_spans(messages, tokenizer):
     """Find the assistant's messages in the text of a dialogue.
 
@@ -158,7 +158,7 @@ def labelled_loss(model, input_ids, attention_mask, labels, num_items_in_batch=N
         output.last_hidden_state = output.last_hidden_state[:, :-1][kept][None]
         return output
 
-    hook = plain_model(model).base_model.register_forward_hook(keep)
+    hook = body_of(model).register_forward_hook(keep)
     with hook, torch.autocast(input_ids.device.type, torch.bfloat16, enabled=train.has_bfloat16()):
         logits = model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits[0]
     total = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
