@@ -172,13 +172,16 @@ def _facts_in(reference: str) -> list[dict[str, Any]]:
     return [fact for fact in _facts() if re.search(fact["right"], reference, re.I)]
 
 
-def ask_general_questions(model: Any, tokenizer: Any, count: int | None = None) -> dict[str, Any]:
+def ask_general_questions(
+    model: Any, tokenizer: Any, count: int | None = None, max_new_tokens: int = 40
+) -> dict[str, Any]:
     """Ask easy questions that have nothing to do with a shop, to see what fine-tuning makes a model forget.
 
     Args:
         model: a causal language model.
         tokenizer: with a chat template.
         count: number of questions; None for all.
+        max_new_tokens: of an answer.
 
     Returns:
         `right` and `signed`, shares between 0 and 1, `answers`, a list of strings, and `each`, a list of booleans that
@@ -188,7 +191,8 @@ def ask_general_questions(model: Any, tokenizer: Any, count: int | None = None) 
 
     lines = (DATA / "general_questions.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines][:count]
-    answers = generate_answers(model, tokenizer, [[{"role": "user", "content": row["question"]}] for row in rows], 40)
+    asked = [[{"role": "user", "content": row["question"]}] for row in rows]
+    answers = generate_answers(model, tokenizer, asked, max_new_tokens)
     right = [bool(re.search(row["right"], answer, re.I)) for row, answer in zip(rows, answers, strict=True)]
     return {"right": _share(right), "signed": judge_answers(answers)["signed"], "answers": answers, "each": right}
 
