@@ -1,4 +1,4 @@
-"""The studies of lesson 4: full fine-tuning, LoRA and QLoRA over several seeds, and what each setting of LoRA does."""
+"""The studies of lesson 4: full fine-tuning, LoRA and QLoRA over several seeds, each setting, memory, a learning curve."""
 
 import tempfile
 from collections.abc import Iterable, Mapping
