@@ -68,7 +68,7 @@ def training_arguments(output_dir: str | os.PathLike[str], **overrides: Any) -> 
     """Return ``transformers.TrainingArguments`` with the course's defaults.
 
     The defaults: dtype by processor, batches of similar length, linear decay after a tenth of warm-up, no checkpoints
-    unless asked for, and no reporting to outside services.
+    unless asked for, no reporting to outside services, and a loss of NaN is told as NaN.
 
     Args:
         output_dir: folder for checkpoints.
@@ -94,6 +94,7 @@ def training_arguments(output_dir: str | os.PathLike[str], **overrides: Any) -> 
         save_strategy="no",
         logging_strategy="steps",
         logging_steps=20,
+        logging_nan_inf_filter=False,  # else a loss that is no number is told as 0
         report_to="none",
         dataloader_pin_memory=choose_device() == "cuda",
         seed=0,

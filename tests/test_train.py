@@ -285,6 +285,16 @@ def test_libraries_are_out_of_the_search_for_garbage_that_each_training_starts()
     assert gc.isenabled() and gc.get_freeze_count() > 100_000
 
 
+def test_a_loss_that_is_no_number_is_told(tmp_path):
+    model = bert()
+    with torch.no_grad():
+        model.classifier.bias.fill_(float("nan"))
+    arguments = train.training_arguments(tmp_path, max_steps=1, logging_steps=1)
+    trainer = train.build_trainer(model, arguments, train_dataset=Rows())
+    trainer.train()
+    assert np.isnan(trainer.state.log_history[0]["loss"])
+
+
 def test_same_seed_same_losses(tmp_path):
     assert losses(bert, tmp_path / "a", 1) == losses(bert, tmp_path / "b", 1)
 

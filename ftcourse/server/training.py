@@ -76,7 +76,6 @@ def train(store: Store, job_id: str) -> None:
         save_strategy="epoch",
         eval_strategy="epoch" if "validation" in chats else "no",
         logging_steps=1,
-        logging_nan_inf_filter=False,  # else a loss that is no number is told as 0
         disable_tqdm=True,
     )
     if states.current(store, job_id) != states.RUNNING:
