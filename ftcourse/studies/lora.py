@@ -1,4 +1,4 @@
-"""The studies of lesson 4: full, LoRA and QLoRA over several seeds, what each setting does, memory, a learning curve."""
+"""The studies of lesson 4: full, LoRA and QLoRA, what each setting does, memory, a learning curve."""
 
 import tempfile
 from collections.abc import Iterable, Mapping
