@@ -17,6 +17,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     DataCollatorForSeq2Seq,
+    DataCollatorWithFlattening,
     LlamaConfig,
     TrainerCallback,
 )
@@ -360,6 +361,18 @@ def test_all_linear_is_every_linear_layer_but_the_output(kind, count):
         lora.add_lora(small_model(kind), target_modules=["query"])
     with pytest.raises(CourseError, match="No layer is named"):
         lora.add_lora(small_model(kind), target_modules=[])
+
+
+def test_packed_dialogues_are_kept_apart_where_their_positions_begin_anew_and_nothing_is_cached(tiny, tokenizer, chats):
+    """As the lesson says of packing; with a cache this version of transformers overlooks the borders."""
+    model, tokenized = lora.load_base(tiny), lora.tokenize_chats(chats["train"], tokenizer)
+    rows = [tokenized[i] for i in range(4)]
+    packed = DataCollatorWithFlattening()(rows)
+    with torch.inference_mode():
+        padded = model(**DataCollatorForSeq2Seq(tokenizer)(rows)).loss
+        torch.testing.assert_close(model(**packed, use_cache=False).loss, padded)
+        for strange in (model(**packed), model(input_ids=packed["input_ids"], labels=packed["labels"])):
+            assert abs(strange.loss - padded) > 1e-4
 
 
 def test_a_tokenizer_without_padding_trains_and_answers_as_with_one(tiny, tiny_llama, tmp_path, chats, monkeypatch):
