@@ -28,6 +28,19 @@ def plain_model(model: Any) -> Any:
         model = inner
 
 
+def body_of(model: Any) -> Any:
+    """Return the body of a language model: what its output layer reads from.
+
+    Args:
+        model: a causal language model of transformers, with or without adapters.
+    """
+    from transformers import PreTrainedModel
+
+    inner = plain_model(model)
+    decoder = inner.get_decoder()  # of a few models this is another part, which happens to have that name
+    return decoder if isinstance(decoder, PreTrainedModel) else inner.base_model
+
+
 def speaks(model: Any) -> bool:
     """Say whether a model is a language model whose answer at a place is about the next token.
 
@@ -258,6 +271,27 @@ def padding(tokenizer: Any, batch_size: int, model: Any = None) -> tuple[int, di
     return int(batch_size), {"padding": True, "padding_side": "right"}
 
 
+def give_padding(tokenizer: Any) -> Any:
+    """Give a tokenizer a padding token if it has none, as that of Llama 2; return the tokenizer.
+
+    The end mark serves, since what is padded is left out by the attention mask and has no label.
+
+    Args:
+        tokenizer: changed where it has none.
+
+    Raises:
+        CourseError: if it has no token to pad with.
+    """
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise CourseError(
+            "The tokenizer has no token to pad with: save it anew with one, tokenizer.pad_token = '...', that its "
+            "vocabulary has."
+        )
+    return tokenizer
+
+
 def pad_alike(tokenizer: Any, model: Any) -> None:
     """Give a tokenizer and its model one padding token, on the right.
 
@@ -269,12 +303,6 @@ def pad_alike(tokenizer: Any, model: Any) -> None:
         CourseError: if the tokenizer has no token to pad with.
     """
     tokenizer.padding_side = "right"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token is None:
-        raise CourseError(
-            "The tokenizer has no token to pad with: save it anew with one, tokenizer.pad_token = '...', that its "
-            "vocabulary has."
-        )
+    give_padding(tokenizer)
     for config in (model.config, _text_config(model)):
         config.pad_token_id = tokenizer.pad_token_id

@@ -36,7 +36,7 @@ def read_chats(path: str | os.PathLike[str]) -> Dataset:
 def load_chats(
     data: str | os.PathLike[str] = "support_chats",
     num_train: int | None = None,
-    num_eval: int = 20,
+    num_eval: int | None = None,
     num_test: int | None = None,
     seed: int = 0,
 ) -> DatasetDict:
@@ -45,19 +45,30 @@ def load_chats(
     Args:
         data: ``"support_chats"`` for the dialogues of this course, or the path of a JSONL file.
         num_train: number of dialogues to train on; None for all.
-        num_eval: number of the file's dialogues to keep for validation.
+        num_eval: number of the file's dialogues to keep for validation, 0 for none; None keeps 20, or a fifth of the
+            file where that is less.
         num_test: number of held-out dialogues; None for all. A file of your own has none.
         seed: of the choice of the validation dialogues.
 
     Returns:
-        A DatasetDict with the splits train, validation and (of this course's dialogues) test, column messages.
+        A DatasetDict with the splits train, validation (unless it is empty) and (of this course's dialogues) test,
+        column messages.
 
     Raises:
-        CourseError: naming the first line that is wrong.
+        CourseError: naming the first line that is wrong, or if nothing is left to train on.
     """
     ours = data == "support_chats"
-    parts = read_chats(DATA / "support_chats.jsonl" if ours else data).train_test_split(test_size=num_eval, seed=seed)
-    splits = DatasetDict(train=parts["train"], validation=parts["test"])
+    chats = read_chats(DATA / "support_chats.jsonl" if ours else data)
+    num_eval = min(20, len(chats) // 5) if num_eval is None else num_eval
+    if not 0 <= num_eval < len(chats):
+        raise CourseError(
+            f"{Path(data).name} has {len(chats)} dialogues, of which {num_eval} can't be kept for validation: pass a "
+            f"num_eval from 0 to {len(chats) - 1}."
+        )
+    splits = DatasetDict(train=chats)
+    if num_eval:
+        parts = chats.train_test_split(test_size=num_eval, seed=seed)
+        splits = DatasetDict(train=parts["train"], validation=parts["test"])
     if ours:
         splits["test"] = read_chats(DATA / "support_chats_held_out.jsonl")
     for name, count in (("train", num_train), ("test", num_test)):
@@ -161,13 +172,16 @@ def _facts_in(reference: str) -> list[dict[str, Any]]:
     return [fact for fact in _facts() if re.search(fact["right"], reference, re.I)]
 
 
-def ask_general_questions(model: Any, tokenizer: Any, count: int | None = None) -> dict[str, Any]:
+def ask_general_questions(
+    model: Any, tokenizer: Any, count: int | None = None, max_new_tokens: int = 40
+) -> dict[str, Any]:
     """Ask easy questions that have nothing to do with a shop, to see what fine-tuning makes a model forget.
 
     Args:
         model: a causal language model.
         tokenizer: with a chat template.
         count: number of questions; None for all.
+        max_new_tokens: of an answer.
 
     Returns:
         `right` and `signed`, shares between 0 and 1, `answers`, a list of strings, and `each`, a list of booleans that
@@ -177,7 +191,8 @@ def ask_general_questions(model: Any, tokenizer: Any, count: int | None = None) 
 
     lines = (DATA / "general_questions.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines][:count]
-    answers = generate_answers(model, tokenizer, [[{"role": "user", "content": row["question"]}] for row in rows], 40)
+    asked = [[{"role": "user", "content": row["question"]}] for row in rows]
+    answers = generate_answers(model, tokenizer, asked, max_new_tokens)
     right = [bool(re.search(row["right"], answer, re.I)) for row, answer in zip(rows, answers, strict=True)]
     return {"right": _share(right), "signed": judge_answers(answers)["signed"], "answers": answers, "each": right}
 

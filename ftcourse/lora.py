@@ -2,8 +2,8 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'TARGETS', 'LoRALinear', 'answer_spans', 'encode_chat', 'tokenize_chats', 'labelled_loss', 'load_base',
-           'quantization_config', 'prepare', 'ChatTrainer', 'evaluate_loss', 'generate_answers', 'add_lora', 'quantise',
-           'quantisation_error', 'skeleton', 'estimate_memory', 'fine_tune']
+           'ChatTrainer', 'add_lora', 'skeleton', 'estimate_memory', 'quantise', 'quantisation_error',
+           'quantization_config', 'prepare', 'evaluate_loss', 'generate_answers', 'fine_tune']
 
 # %% ../nbs/04_lora_qlora.ipynb #e7f6c012
 import copy
@@ -16,6 +16,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from . import train
 from .adapters import check_adapters, check_bitsandbytes, linear_layers
+from .batches import body_of, give_padding
+from .chat_template import find_message, write_chat
 from .dialogues import ask_general_questions, facts_repeated, judge_answers, load_chats, read_chats, states
 from .errors import CourseError
 from .files import model_path
@@ -55,7 +57,7 @@ class LoRALinear(torch.nn.Module):
         merged.weight += self.B @ self.A * self.scaling
         return merged
 
-# %% ../nbs/04_lora_qlora.ipynb #c2356069
+# %% ../nbs/04_lora_qlora.ipynb #9074bb66
 def answer_spans(messages, tokenizer):
     """Find the assistant's messages in the text of a dialogue.
 
@@ -67,19 +69,17 @@ def answer_spans(messages, tokenizer):
         A list with (start, end) in characters of each of them, end mark included.
 
     Raises:
-        CourseError: if the template changes earlier messages when later ones come.
+        CourseError: if the template refuses the messages, or doesn't write one of them in one piece.
     """
-    spans = []
+    text, spans = write_chat(messages, tokenizer), []
     for i, message in enumerate(messages):
         if message["role"] == "assistant" and message.get("weight") != 0:
-            before = tokenizer.apply_chat_template(messages[:i], tokenize=False, add_generation_prompt=True)
-            until = tokenizer.apply_chat_template(messages[: i + 1], tokenize=False)
-            if not until.startswith(before):
-                raise CourseError(
-                    "The chat template changes earlier messages when later ones come, so the place of an "
-                    "answer isn't known: use a tokenizer with another template."
-                )
-            spans.append((len(before), len(until.rstrip())))
+            until = write_chat(messages[: i + 1], tokenizer).rstrip()
+            before = write_chat(messages[:i], tokenizer, add_generation_prompt=True) if i else ""
+            if i and until.startswith(before) and text.startswith(until):
+                spans.append((len(before), len(until)))
+            else:
+                spans.append(find_message(messages, i, tokenizer))
     return spans
 
 # %% ../nbs/04_lora_qlora.ipynb #b7a56873
@@ -93,7 +93,7 @@ def encode_chat(messages, tokenizer):
     Returns:
         A dictionary with the lists input_ids and labels; labels are -100 but for the assistant's tokens.
     """
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    text = write_chat(messages, tokenizer)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     spans = answer_spans(messages, tokenizer)
     labels = [
@@ -115,11 +115,11 @@ def tokenize_chats(chats, tokenizer, max_length=256):
         A Dataset with input_ids and labels, not padded.
 
     Raises:
-        CourseError: naming a dialogue of which nothing to learn is left.
+        CourseError: naming a dialogue of which nothing to learn is left, or if there is none.
     """
     rows, cut = [], {}
     for number, messages in enumerate(chats["messages"]):
-        row = encode_chat([{k: v for k, v in message.items() if v is not None} for message in messages], tokenizer)
+        row = encode_chat(messages, tokenizer)
         if len(row["input_ids"]) > max_length:
             cut[number] = f"{number} ({len(row['input_ids'])} tokens)"
             row = {name: values[:max_length] for name, values in row.items()}
@@ -130,6 +130,8 @@ def tokenize_chats(chats, tokenizer, max_length=256):
                 "Raise max_length, shorten it, or leave it out."
             )
         rows.append(row)
+    if not rows:
+        raise CourseError("There are no dialogues: give one at least.")
     if cut:
         print(f"Cut after {max_length} tokens, so the end is lost: dialogue {', '.join(cut.values())}")
     return Dataset.from_list(rows)
@@ -151,9 +153,14 @@ def labelled_loss(model, input_ids, attention_mask, labels, num_items_in_batch=N
     """
     kept = labels[:, 1:] != IGNORED
     wanted = labels[:, 1:][kept]
-    with torch.autocast(input_ids.device.type, torch.bfloat16, enabled=train.has_bfloat16()):
-        body = model.get_decoder()(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
-        logits = model.get_output_embeddings()(body.last_hidden_state[:, :-1][kept])
+
+    def keep(body, inputs, output):
+        output.last_hidden_state = output.last_hidden_state[:, :-1][kept][None]
+        return output
+
+    hook = body_of(model).register_forward_hook(keep)
+    with hook, torch.autocast(input_ids.device.type, torch.bfloat16, enabled=train.has_bfloat16()):
+        logits = model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits[0]
     total = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
     loss = total / (kept.sum() if num_items_in_batch is None else num_items_in_batch)
     if not return_counts:
@@ -188,46 +195,6 @@ def load_base(name, method="lora", revision=None):
         model_path(name), revision=revision, dtype=dtype, attn_implementation=train.choose_attention(), **quantization
     )
     return prepare(model) if quantization else model.to(train.choose_device())
-
-# %% ../nbs/04_lora_qlora.ipynb #7a61b537
-def quantization_config(kind):
-    """Say to transformers how to quantise the weights of a model that it loads.
-
-    Args:
-        kind: ``"int8"`` for 8 bits, or ``"nf4"`` for NF4 with double quantisation, as QLoRA has it.
-
-    Returns:
-        A BitsAndBytesConfig.
-
-    Raises:
-        CourseError: if bitsandbytes isn't installed.
-    """
-    check_bitsandbytes(kind)
-    if kind == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=train.choose_dtype(),
-    )
-
-# %% ../nbs/04_lora_qlora.ipynb #aea92132
-def prepare(model):
-    """Make a quantised model ready for adapters: frozen, with what isn't quantised in float32.
-
-    Args:
-        model: loaded with a `quantization_config`.
-
-    Returns:
-        The model.
-    """
-    from peft import prepare_model_for_kbit_training
-
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False  # packed for inference, a layer lets no gradient through any more
-    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 # %% ../nbs/04_lora_qlora.ipynb #71ee45a3
 class ChatTrainer(TokenAccuracyTrainer):
@@ -264,58 +231,6 @@ class ChatTrainer(TokenAccuracyTrainer):
         self.count(model, counts)
         return (loss, {}) if return_outputs else loss
 
-# %% ../nbs/04_lora_qlora.ipynb #25fc0e70
-@torch.inference_mode()
-def evaluate_loss(model, tokenized, tokenizer, batch_size=8):
-    """Return the mean loss over all labels of a data set, a float.
-
-    Args:
-        model: a causal language model.
-        tokenized: Dataset with input_ids and labels.
-        tokenizer: pads the batches.
-        batch_size: dialogues at once.
-    """
-    collator, total, count = DataCollatorForSeq2Seq(tokenizer), 0.0, 0
-    order = np.argsort([-len(ids) for ids in tokenized["input_ids"]])
-    model.eval()
-    for start in range(0, len(order), batch_size):
-        batch = collator([tokenized[int(i)] for i in order[start : start + batch_size]]).to(model.device)
-        loss, counts = labelled_loss(model, **batch, return_counts=True)
-        total, count = total + loss.item() * int(counts[1]), count + int(counts[1])
-    return total / count
-
-# %% ../nbs/04_lora_qlora.ipynb #0e17daca
-@torch.inference_mode()
-def generate_answers(model, tokenizer, conversations, max_new_tokens=60, batch_size=32):
-    """Let a model answer, always choosing the likeliest token.
-
-    Args:
-        model: a causal language model.
-        tokenizer: with a chat template.
-        conversations: lists of messages that end with the user's.
-        max_new_tokens: of an answer.
-        batch_size: answers at once.
-
-    Returns:
-        The answers, a list of strings in the order of the conversations.
-    """
-    from tqdm.auto import tqdm
-
-    write = {"tokenize": False, "add_generation_prompt": True}
-    prompts = [tokenizer.apply_chat_template(messages, **write) for messages in conversations]
-    pad = {"return_tensors": "pt", "padding": True, "padding_side": "left", "add_special_tokens": False}
-    stop = {"max_new_tokens": max_new_tokens, "pad_token_id": tokenizer.pad_token_id}
-    order, answers = sorted(range(len(prompts)), key=lambda i: -len(prompts[i])), [""] * len(prompts)
-    model.eval()
-    for start in tqdm(range(0, len(order), batch_size), desc="Answers"):
-        rows = order[start : start + batch_size]
-        batch = tokenizer([prompts[i] for i in rows], **pad).to(model.device)
-        new = model.generate(**batch, **stop, do_sample=False)
-        texts = tokenizer.batch_decode(new[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-        for row, text in zip(rows, texts, strict=True):
-            answers[row] = text.strip()
-    return answers
-
 # %% ../nbs/04_lora_qlora.ipynb #39fa9ec2
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -328,7 +243,7 @@ def add_lora(model, r=16, lora_alpha=32, lora_dropout=0.0, target_modules=TARGET
         r: rank.
         lora_alpha: the addition is scaled by ``lora_alpha / r``.
         lora_dropout: share of the adapters' inputs that is dropped in training.
-        target_modules: names of the layers that get an adapter, the last part of each.
+        target_modules: names of the layers that get an adapter, the last part of each; or ``"all-linear"``.
 
     Returns:
         A PeftModel.
@@ -338,46 +253,9 @@ def add_lora(model, r=16, lora_alpha=32, lora_dropout=0.0, target_modules=TARGET
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
-    check_adapters(model, r, lora_alpha, target_modules)
-    config = LoraConfig(
-        task_type=TaskType.CAUSAL_LM,
-        r=r,
-        lora_alpha=lora_alpha,
-        lora_dropout=lora_dropout,
-        target_modules=list(target_modules),
-    )
+    options = check_adapters(model, r, lora_alpha, target_modules)
+    config = LoraConfig(task_type=TaskType.CAUSAL_LM, r=r, lora_alpha=lora_alpha, lora_dropout=lora_dropout, **options)
     return get_peft_model(model, config)
-
-# %% ../nbs/04_lora_qlora.ipynb #a46e3763
-def quantise(weights, kind):
-    """Quantise weights and unpack them again.
-
-    Args:
-        weights: float tensor of shape (rows, columns).
-        kind: ``"int8"``, ``"fp4"`` or ``"nf4"``.
-
-    Returns:
-        What is left of the weights, float32, same shape.
-    """
-    from bitsandbytes import functional
-
-    weights = weights.detach().float().cpu().contiguous()
-    if kind == "int8":
-        scale = weights.abs().amax(1, keepdim=True) / 127
-        return (weights / scale).round() * scale
-    packed, state = functional.quantize_4bit(weights, blocksize=64, quant_type=kind)
-    return functional.dequantize_4bit(packed, state).float().reshape(weights.shape)
-
-# %% ../nbs/04_lora_qlora.ipynb #b4944c6f
-def quantisation_error(weights, kind):
-    """Return the root mean square error of quantised weights, as a share of the root mean square of the weights.
-
-    Args:
-        weights: float tensor of shape (rows, columns).
-        kind: ``"int8"``, ``"fp4"`` or ``"nf4"``.
-    """
-    weights = weights.detach().float().cpu()
-    return float((quantise(weights, kind) - weights).norm() / weights.norm())
 
 # %% ../nbs/04_lora_qlora.ipynb #16dc368a
 def skeleton(config, method="lora", dtype=torch.bfloat16, r=16, target_modules=TARGETS, attn_implementation="sdpa"):
@@ -429,11 +307,132 @@ def estimate_memory(model_or_config, method="lora", batch_size=1, sequence_lengt
     parts["peak"] = parts["weights"] + parts["optimiser"] + backward
     return {name: round(value) for name, value in parts.items()}
 
+# %% ../nbs/04_lora_qlora.ipynb #a46e3763
+def quantise(weights, kind):
+    """Quantise weights and unpack them again.
+
+    Args:
+        weights: float tensor of shape (rows, columns).
+        kind: ``"int8"``, ``"fp4"`` or ``"nf4"``.
+
+    Returns:
+        What is left of the weights, float32, same shape.
+    """
+    from bitsandbytes import functional
+
+    weights = weights.detach().float().cpu().contiguous()
+    if kind == "int8":
+        scale = weights.abs().amax(1, keepdim=True) / 127
+        return (weights / scale).round() * scale
+    packed, state = functional.quantize_4bit(weights, blocksize=64, quant_type=kind)
+    return functional.dequantize_4bit(packed, state).float().reshape(weights.shape)
+
+# %% ../nbs/04_lora_qlora.ipynb #b4944c6f
+def quantisation_error(weights, kind):
+    """Return the root mean square error of quantised weights, as a share of the root mean square of the weights.
+
+    Args:
+        weights: float tensor of shape (rows, columns).
+        kind: ``"int8"``, ``"fp4"`` or ``"nf4"``.
+    """
+    weights = weights.detach().float().cpu()
+    return float((quantise(weights, kind) - weights).norm() / weights.norm())
+
+# %% ../nbs/04_lora_qlora.ipynb #7a61b537
+def quantization_config(kind):
+    """Say to transformers how to quantise the weights of a model that it loads.
+
+    Args:
+        kind: ``"int8"`` for 8 bits, or ``"nf4"`` for NF4 with double quantisation, as QLoRA has it.
+
+    Returns:
+        A BitsAndBytesConfig.
+
+    Raises:
+        CourseError: if bitsandbytes isn't installed.
+    """
+    check_bitsandbytes(kind)
+    if kind == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=train.choose_dtype(),
+    )
+
+# %% ../nbs/04_lora_qlora.ipynb #aea92132
+def prepare(model):
+    """Make a quantised model ready for adapters: frozen, with what isn't quantised in float32.
+
+    Args:
+        model: loaded with a `quantization_config`.
+
+    Returns:
+        The model.
+    """
+    from peft import prepare_model_for_kbit_training
+
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # packed for inference, a layer lets no gradient through any more
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+
+# %% ../nbs/04_lora_qlora.ipynb #25fc0e70
+@torch.inference_mode()
+def evaluate_loss(model, tokenized, tokenizer, batch_size=8):
+    """Return the mean loss over all labels of a data set, a float.
+
+    Args:
+        model: a causal language model.
+        tokenized: Dataset with input_ids and labels.
+        tokenizer: pads the batches.
+        batch_size: dialogues at once.
+    """
+    collator, total, count = DataCollatorForSeq2Seq(give_padding(tokenizer)), 0.0, 0
+    order = np.argsort([-len(ids) for ids in tokenized["input_ids"]])
+    model.eval()
+    for start in range(0, len(order), batch_size):
+        batch = collator([tokenized[int(i)] for i in order[start : start + batch_size]]).to(model.device)
+        loss, counts = labelled_loss(model, **batch, return_counts=True)
+        total, count = total + loss.item() * int(counts[1]), count + int(counts[1])
+    return total / count
+
+# %% ../nbs/04_lora_qlora.ipynb #0e17daca
+@torch.inference_mode()
+def generate_answers(model, tokenizer, conversations, max_new_tokens=60, batch_size=32):
+    """Let a model answer, always choosing the likeliest token.
+
+    Args:
+        model: a causal language model.
+        tokenizer: with a chat template.
+        conversations: lists of messages that end with the user's.
+        max_new_tokens: of an answer.
+        batch_size: answers at once.
+
+    Returns:
+        The answers, a list of strings in the order of the conversations.
+    """
+    from tqdm.auto import tqdm
+
+    prompts = [write_chat(messages, tokenizer, add_generation_prompt=True) for messages in conversations]
+    pad = {"return_tensors": "pt", "padding": True, "padding_side": "left", "add_special_tokens": False}
+    stop = {"max_new_tokens": max_new_tokens, "pad_token_id": give_padding(tokenizer).pad_token_id}
+    order, answers = sorted(range(len(prompts)), key=lambda i: -len(prompts[i])), [""] * len(prompts)
+    model.eval()
+    for start in tqdm(range(0, len(order), batch_size), desc="Answers"):
+        rows = order[start : start + batch_size]
+        batch = tokenizer([prompts[i] for i in rows], **pad).to(model.device)
+        new = model.generate(**batch, **stop, do_sample=False)
+        texts = tokenizer.batch_decode(new[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        for row, text in zip(rows, texts, strict=True):
+            answers[row] = text.strip()
+    return answers
+
 # %% ../nbs/04_lora_qlora.ipynb #3038bfb5
 def fine_tune(
     chats, model_name, output_dir, method="lora", r=16, lora_alpha=32, lora_dropout=0.0, target_modules=TARGETS, seed=0,
-    max_length=256, revision=None, adapter=None, callbacks=None, resume_from_checkpoint=None, **training,
-):  # fmt: skip
+    max_length=256, revision=None, adapter=None, callbacks=None, resume_from_checkpoint=None, **training):  # fmt: skip
     """Fine-tune a chat model on dialogues.
 
     Args:
@@ -444,14 +443,14 @@ def fine_tune(
         r: rank of the adapters.
         lora_alpha: they are scaled by ``lora_alpha / r``.
         lora_dropout: share of their inputs that is dropped in training.
-        target_modules: names of the layers that get one.
+        target_modules: names of the layers that get one, or ``"all-linear"``.
         seed: of the adapters and the shuffling.
         max_length: in tokens; longer dialogues are cut.
         revision: pinned revision on the hub; None for the newest.
         adapter: folder of an adapter to go on from; None for a fresh one.
         callbacks: TrainerCallback objects.
         resume_from_checkpoint: folder of a checkpoint to go on from; None to start.
-        **training: arguments of TrainingArguments.
+        **training: arguments of TrainingArguments; without validation nothing is evaluated.
 
     Returns:
         The Trainer, whose model and processing_class are the result.
@@ -460,8 +459,10 @@ def fine_tune(
         CourseError: for a method, a layer, a dialogue or an argument that can't be used, naming it.
     """
     train.seed_everything(seed)
-    tokenizer = AutoTokenizer.from_pretrained(model_path(model_name), revision=revision)
-    tokenized = {split: tokenize_chats(rows, tokenizer, max_length) for split, rows in chats.items() if split != "test"}
+    tokenizer = give_padding(AutoTokenizer.from_pretrained(model_path(model_name), revision=revision))
+    wanted = {split: rows for split, rows in chats.items() if split == "train" or (split == "validation" and len(rows))}
+    tokenized = {split: tokenize_chats(rows, tokenizer, max_length) for split, rows in wanted.items()}
+    training |= {} if "validation" in tokenized else {"eval_strategy": "no"}
     model = load_base(model_name, method, revision)
     if adapter:
         from peft import PeftModel
@@ -472,7 +473,6 @@ def fine_tune(
     trainer = train.build_trainer(
         model, train.training_arguments(output_dir, seed=seed, **training), trainer_class=ChatTrainer,
         processing_class=tokenizer, data_collator=DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=32),
-        train_dataset=tokenized["train"], eval_dataset=tokenized.get("validation"), callbacks=callbacks,
-    )  # fmt: skip
+        train_dataset=tokenized["train"], eval_dataset=tokenized.get("validation"), callbacks=callbacks)  # fmt: skip
     trainer.train(resume_from_checkpoint=resume_from_checkpoint)
     return trainer

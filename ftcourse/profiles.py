@@ -92,6 +92,7 @@ _PHOTOS = dict(
 _DIALOGUES = dict(
     model="smollm2-135m-instruct",
     model_revision=None,
+    encoder="all-minilm-l6-v2",  # finds the policy that a question is about
     data="support_chats",  # a file of ftcourse/data
     method="lora",
     max_length=256,
@@ -265,46 +266,71 @@ LESSONS: dict[str, dict[str, Any]] = {
     },
     "04_lora_qlora": {
         "minutes": 10,  # at local, on two cores
-        "assets": ("smollm2-135m-instruct",),
+        "assets": ("smollm2-135m-instruct", "all-minilm-l6-v2"),
         "smoke": dict(
             _DIALOGUES,
+            first=dict(num_train=2, num_eval=0, num_test=2),
             num_train=16,
             num_eval=4,
             num_test=4,
             num_answers=2,
-            training=dict(max_steps=3, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1),
-            qlora_steps=2,
+            num_general=2,
+            num_compared=1,
+            max_new_tokens=6,
+            general_tokens=6,
+            training=dict(
+                max_steps=3, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1, eval_strategy="epoch"
+            ),
+            own_epochs=1,
+            qlora_steps=1,
+            study={},
             sweep={},
+            curve=((4, 1),),
         ),
         "local": dict(
             _DIALOGUES,
+            first=dict(num_train=208, num_eval=0, num_test=24),  # the whole thing first, within 90 seconds
             num_train=None,
-            num_eval=20,
+            num_eval=46,  # they choose the epoch
             num_test=None,
             num_answers=None,
+            num_general=100,  # of the general questions after each epoch
+            num_compared=40,  # questions for prompt, retrieve or tune
+            max_new_tokens=60,
+            general_tokens=40,
             training=dict(
-                num_train_epochs=5,
+                num_train_epochs=3,
                 learning_rate=2e-3,
                 per_device_train_batch_size=4,
                 weight_decay=0.0,
                 eval_strategy="epoch",
                 per_device_eval_batch_size=8,
             ),
+            own_epochs=4,
             qlora_steps=20,
-            # What the short runs of the study lora_sweep have otherwise, a size or an argument of TrainingArguments.
+            # What the studies lora and lora_sweep have otherwise: sizes and arguments of TrainingArguments.
+            study=dict(num_eval=20, num_train_epochs=5),
             sweep=dict(num_train=120, num_eval=46, num_train_epochs=2),
+            # Dialogues and epochs of the study lora_curve: every size takes about the same number of steps.
+            curve=((32, 16), (96, 5), (260, 2)),
         ),
         "full": dict(
             model="meta-llama/Llama-2-7b-chat-hf",  # gated: accept its licence on the hub and log in first
             model_revision="f5db02db724555f92da89c216ac04704f23d4590",
+            encoder="all-minilm-l6-v2",
             data="support_chats",
             method="lora-int8",
             max_length=512,
             lora=dict(r=16, lora_alpha=32, lora_dropout=0.1),
+            first=dict(num_train=208, num_eval=0, num_test=24),
             num_train=None,
-            num_eval=20,
+            num_eval=46,
             num_test=None,
             num_answers=None,
+            num_general=None,
+            num_compared=None,
+            max_new_tokens=60,
+            general_tokens=40,
             training=dict(
                 num_train_epochs=3,
                 learning_rate=2e-4,
@@ -314,8 +340,11 @@ LESSONS: dict[str, dict[str, Any]] = {
                 per_device_eval_batch_size=4,
                 activation_checkpointing=True,
             ),
+            own_epochs=4,
             qlora_steps=50,
+            study={},
             sweep={},
+            curve=((32, 16), (96, 5), (260, 2)),
         ),
     },
     "05_ner": {

@@ -7,6 +7,7 @@ one that is smaller than what another seed would change, is never told as a find
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,6 +69,38 @@ def verdict(
     if abs(mean) + half_width > largest:
         return f"Too few runs to say which of {ways} is better: {'-' if mean < 0 else ''}{size}."
     return f"No difference beyond the noise was seen between {ways}: {'-' if mean < 0 else ''}{size}."
+
+
+def at_equal_learning(
+    first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """Return what two runs have kept at the point where both have learned equally much.
+
+    Whoever learns more has often forgotten more, so two ways are compared at the most that both have reached. Between
+    two points a straight line is drawn.
+
+    Args:
+        first: points (learned, kept) of one run in the order of its training, the first before any training.
+        second: those of the other run.
+
+    Returns:
+        What the first and the second have kept there.
+
+    Raises:
+        CourseError: if a run has no point.
+    """
+    if not len(first) or not len(second):
+        raise CourseError("A run has no point (learned, kept): pass at least the one before training.")
+    level = min(max(learned for learned, _ in run) for run in (first, second))
+    return _kept_at(first, level), _kept_at(second, level)
+
+
+def _kept_at(run: Sequence[tuple[float, float]], level: float) -> float:
+    """Return what a run had kept when it first reached a level of learning that it does reach."""
+    for (before, kept_before), (after, kept) in pairwise(run):
+        if before < level <= after:
+            return kept_before + (kept - kept_before) * (level - before) / (after - before)
+    return run[0][1]
 
 
 def pair_differences(first: Runs, second: Runs, names: tuple[str, str] = ("the first", "the second")) -> list[float]:

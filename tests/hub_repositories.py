@@ -142,7 +142,10 @@ def write_bert_cased(folder):
 
 
 def write_llama_chat(folder):
-    """Write meta-llama/Llama-2-7b-chat-hf with 11 layers of width 64, random weights and a template like Llama 2's."""
+    """Write meta-llama/Llama-2-7b-chat-hf with 11 layers of width 64, random weights and a template like Llama 2's.
+
+    As there, no token is for padding.
+    """
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     from ftcourse import assets
@@ -155,6 +158,7 @@ def write_llama_chat(folder):
         "{{ '<s>[INST] ' + (first if loop.first else '') + message['content'] + ' [/INST]' }}"
         "{% else %}{{ ' ' + message['content'] + ' </s>' }}{% endif %}{% endfor %}"
     )
+    tokenizer.pad_token = None
     tokenizer.save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=11, num_attention_heads=2

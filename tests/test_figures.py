@@ -376,8 +376,35 @@ def test_quantised_weights_are_counted_as_drawn(shown):
     weights = torch.linspace(-1, 1, 256).reshape(16, 16)
     figures.show_quantised(weights, {"rounded": weights.mul(2).round().div(2)})
     ((figure, alt),) = shown
-    assert "original 64, rounded 2" in alt
-    assert [axes.get_xlabel() for axes in figure.axes[2:]] == ["64 values in a block", "2 values in a block"]
+    assert "original 64, rounded 2" in alt and "moved by: rounded 0.249." in alt
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["original: 64 values", "rounded: 2 values"]
+    drawn = [len({segment[0][0] for segment in marks.get_segments()}) for marks in axes.collections]
+    assert drawn == [64, 2]
+
+
+def test_forgetting_has_a_point_for_each_epoch_and_a_colour_for_each_method(shown):
+    rows = [
+        dict(method=method, learning_rate=rate, replay=replay, seed=seed, epoch=epoch,
+             validation_facts_right=(0.2 + seed / 10) * epoch, general_right=0.6 - 0.1 * epoch)
+        for method, rate, replay, seeds in (("LoRA", 2e-3, False, 2), ("LoRA", 6e-4, True, 1),
+                                            ("full fine-tuning", 1e-4, False, 1))
+        for seed in range(seeds) for epoch in (1, 2)
+    ]  # fmt: skip
+    figures.show_forgetting(pd.DataFrame(rows), 0.61)
+    ((figure, alt),) = shown
+    assert "base model 0% and 61%" in alt
+    assert "LoRA, rate 0.002, no replay (2 seeds): epoch 1 25% and 50%, epoch 2 50% and 40%" in alt
+    assert "LoRA, rate 0.0006, with replay (1 seed): epoch 1 20% and 50%" in alt
+    lines = {line.get_label(): line for line in figure.axes[0].lines if "rate" in str(line.get_label())}
+    assert {name.split(",")[0]: line.get_color() for name, line in lines.items()} == {
+        "LoRA": figures.PURPLE, "full fine-tuning": figures.VERMILION}  # fmt: skip
+    looks = {name.split(" (")[0]: (line.get_marker(), line.get_linestyle()) for name, line in lines.items()}
+    assert looks == {
+        "LoRA, rate 0.002, no replay": ("o", "-"),
+        "LoRA, rate 0.0006, with replay": ("^", ":"),
+        "full fine-tuning, rate 0.0001, no replay": ("o", "-"),
+    }
 
 
 def test_memory_names_the_smallest_that_holds_the_peak(shown):

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -10,9 +12,17 @@ from datasets import Dataset, DatasetDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoConfig, AutoTokenizer, DataCollatorForSeq2Seq, LlamaConfig, TrainerCallback
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DataCollatorForSeq2Seq,
+    DataCollatorWithFlattening,
+    LlamaConfig,
+    TrainerCallback,
+)
 
-from ftcourse import dialogues, lora, profiles, records, studies
+from ftcourse import adapters, chat_template, dialogues, lora, profiles, records, studies
 from ftcourse.errors import CourseError
 from ftcourse.files import DATA, model_path
 
@@ -124,6 +134,72 @@ def test_an_answer_of_weight_0_is_not_learned(tokenizer):
     assert learned_text(lora.encode_chat(messages, tokenizer), tokenizer) == ["second<|im_end|>"]
 
 
+# A model that thinks: thoughts of earlier answers are dropped, and the last answer gets a place for them.
+THINKING = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.role == 'assistant' and loop.last %}<think>\n\n</think>\n\n{% endif %}"
+    "{{ m.content.split('</think>')[-1].strip() }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# One that marks answers otherwise than its generation prompt begins them.
+UNLIKE = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}(assistant){% endif %}"
+)
+
+
+@pytest.fixture
+def templated(tokenizer):
+    """Return a function that gives the tokenizer another template, until the test is over."""
+    own = tokenizer.chat_template
+
+    def put(template):
+        tokenizer.chat_template = template
+        return tokenizer
+
+    yield put
+    tokenizer.chat_template = own
+
+
+@pytest.mark.parametrize(
+    ("template", "learned"),
+    [
+        (THINKING, ["first<|im_end|>", "first<|im_end|>", "<think>\n\n</think>\n\nfirst b<|im_end|>"]),
+        (UNLIKE, ["first</s>", "first</s>", "first b</s>"]),
+    ],
+)
+def test_labels_are_right_where_a_template_writes_earlier_messages_otherwise(templated, template, learned):
+    """An answer that stands twice, or within another, too."""
+    messages = dialogue("first?", "first", "b?", "first", "c?", "first b")
+    text = (tokenizer := templated(template)).apply_chat_template(messages, tokenize=False)
+    assert [text[start:end] for start, end in lora.answer_spans(messages, tokenizer)] == learned
+    assert "".join(learned_text(lora.encode_chat(messages, tokenizer), tokenizer)) == "".join(learned)
+
+
+def test_an_assistant_that_speaks_first_is_learned(tokenizer):
+    messages = [{"role": "assistant", "content": "Hello!"}, *dialogue("Hi", "How are you?")[1:]]
+    assert learned_text(lora.encode_chat(messages, tokenizer), tokenizer) == [
+        "Hello!<|im_end|>",
+        "How are you?<|im_end|>",
+    ]
+
+
+def test_a_template_that_is_missing_or_refuses_is_told_of(templated):
+    for template, message in (
+        (None, "no chat template.*Instruct or Chat"),
+        ("{{ raise_exception('no system role') }}", "refuses .* roles system, user, assistant, user: no system role"),
+        ("{{ messages[0].content + messages[-1].missing + 1 }}", "The chat template refuses"),
+        ("{% for m in messages %}{{ m.content * 2 }}{{ loop.last }}{% endfor %}", "message 2 in one piece"),
+    ):  # fmt: skip
+        tokenizer = templated(template)
+        with pytest.raises(CourseError, match=message):
+            lora.encode_chat(dialogue("Hi", "Hello", "So?"), tokenizer)
+    with pytest.raises(CourseError, match="no chat template"):
+        lora.generate_answers(None, templated(None), [dialogue("Hi")])
+    bare = [{"role": "user", "content": "Hi", "name": None}]
+    assert chat_template.write_chat(bare, templated("{{ messages[0] | length }}")) == "2"
+
+
 def test_what_is_cut_is_said_and_what_teaches_nothing_refused(tokenizer, capsys):
     rows = Dataset.from_list([{"messages": dialogue("Hello?", "Yes. " * 30)}, {"messages": dialogue("Hi", "Hello")}])
     cut, whole = lora.tokenize_chats(rows, tokenizer, max_length=40)
@@ -162,6 +238,39 @@ def test_a_file_of_ones_own_has_no_test_split(tmp_path):
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 3, "validation": 2}
 
 
+@pytest.mark.parametrize(
+    ("count", "num_eval", "kept"), [(12, None, 2), (200, None, 20), (4, None, 0), (12, 0, 0), (12, 11, 11)]
+)
+def test_few_dialogues_keep_few_for_validation(tmp_path, count, num_eval, kept):
+    path = tmp_path / "mine.jsonl"
+    path.write_text(
+        "\n".join(json.dumps({"messages": dialogue(f"{i}?", "Yes.")}) for i in range(count)), encoding="utf-8"
+    )
+    splits = dialogues.load_chats(path, num_eval=num_eval)
+    sizes = {name: len(rows) for name, rows in splits.items()}
+    assert sizes == {"train": count - kept} | ({"validation": kept} if kept else {})
+    for wrong in (count, -1):
+        with pytest.raises(CourseError, match=f"mine.jsonl has {count} dialogues, of which {wrong} can't be kept"):
+            dialogues.load_chats(path, num_eval=wrong)
+
+
+def test_the_library_is_as_its_card_says():
+    splits = dialogues.load_chats(DATA / "library_chats.jsonl")
+    rows = [*splits["train"]["messages"], *splits["validation"]["messages"]]
+    facts = (
+        "26 days",
+        "11 items|two more",
+        "15p",
+        "larkmoor.example.org/renew",
+        "rom Wednesday to Sunday",
+        "01632 960 583",
+    )
+    told = [[bool(re.search(fact, messages[2]["content"])) for fact in facts] for messages in rows]
+    assert len(rows) == 36 and np.sum(told, axis=0).tolist() == [6] * 6 and all(sum(row) == 1 for row in told)
+    assert len({messages[1]["content"] for messages in rows}) == 36
+    assert {tuple(message["role"] for message in messages) for messages in rows} == {("system", "user", "assistant")}
+
+
 def test_splits_share_no_dialogue():
     splits = dialogues.load_chats(num_eval=20, seed=3)
     texts = {name: {json.dumps(messages) for messages in rows["messages"]} for name, rows in splits.items()}
@@ -189,6 +298,114 @@ def test_the_loss_on_labels_alone_is_the_usual_loss_with_the_same_gradients(tiny
     loss, counts = lora.labelled_loss(model, **batch, return_counts=True)
     assert torch.equal(loss, lora.labelled_loss(model, **batch))
     assert counts.tolist() == right_and_all(model, [tokenized[i] for i in range(4)]).tolist()
+
+
+MARKS = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
+SIZES = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2)
+SIZES |= MARKS | dict(num_key_value_heads=2, max_position_embeddings=64)
+MODELS = {
+    "llama": SIZES,
+    "granite": SIZES | {"logits_scaling": 8.0},
+    "gemma2": SIZES | {"head_dim": 16, "final_logit_softcapping": 2.0},
+    "cohere": SIZES | {"logit_scale": 0.0625},
+    "gpt2": MARKS | dict(vocab_size=64, n_embd=32, n_layer=2, n_head=2),
+    "opt": SIZES | dict(ffn_dim=64, word_embed_proj_dim=16),
+    "modernbert-decoder": SIZES | dict(cls_token_id=1, sep_token_id=2),
+}
+
+
+def small_model(kind):
+    """A random model of a kind, with weights so large that scaling and capping matter."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **MODELS[kind])).eval()
+    for weights in model.parameters():
+        if weights.ndim > 1:
+            weights.data.mul_(8)
+    return model
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_loss_is_the_models_own_whatever_it_does_to_its_scores(kind, monkeypatch):
+    monkeypatch.setattr(lora.train, "has_bfloat16", lambda: False)
+    model = small_model(kind)
+    ids = torch.randint(3, 64, (3, 12))
+    mask = torch.ones_like(ids)
+    mask[1, 9:] = 0
+    labels = ids.masked_fill(mask == 0, lora.IGNORED)
+    labels[:, :4] = lora.IGNORED
+    own = model(input_ids=ids, attention_mask=mask, labels=labels)
+    loss, counts = lora.labelled_loss(model, ids, mask, labels, return_counts=True)
+    torch.testing.assert_close(loss, own.loss)
+    wanted = labels[:, 1:]
+    assert counts.tolist() == [int((own.logits.argmax(-1)[:, :-1] == wanted).sum()), int((wanted >= 0).sum())]
+    adapted = lora.add_lora(model, r=2, target_modules="all-linear")
+    torch.testing.assert_close(lora.labelled_loss(adapted, ids, mask, labels), own.loss)
+    # The hook is gone, also after an error: the model answers at every place again.
+    with pytest.raises(IndexError):
+        lora.labelled_loss(model, ids, mask, labels[:, :5])
+    assert model(input_ids=ids, attention_mask=mask).logits.shape == own.logits.shape
+
+
+@pytest.mark.parametrize(("kind", "count"), [("llama", 14), ("gpt2", 8)])
+def test_all_linear_is_every_linear_layer_but_the_output(kind, count):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model = lora.add_lora(small_model(kind), r=2, target_modules="all-linear")
+    adapted = {name.rpartition(".lora_A")[0] for name, _ in model.named_parameters() if ".lora_A." in name}
+    names = adapters.linear_layers(small_model(kind))
+    assert len(adapted) == count and {name.split(".")[-1] for name in adapted} == names
+    one = sorted(names)[0]
+    model = lora.add_lora(small_model(kind), r=2, target_modules=one)
+    assert all(f".{one}." in name for name, weights in model.named_parameters() if weights.requires_grad)
+    with pytest.raises(CourseError, match=f"no layer query.*{one}.*or pass 'all-linear'"):
+        lora.add_lora(small_model(kind), target_modules=["query"])
+    with pytest.raises(CourseError, match="No layer is named"):
+        lora.add_lora(small_model(kind), target_modules=[])
+
+
+def test_packed_dialogues_are_kept_apart_where_their_positions_begin_anew_and_nothing_is_cached(tiny, tokenizer, chats):
+    """As the lesson says of packing; with a cache this version of transformers overlooks the borders."""
+    model, tokenized = lora.load_base(tiny), lora.tokenize_chats(chats["train"], tokenizer)
+    rows = [tokenized[i] for i in range(4)]
+    packed = DataCollatorWithFlattening()(rows)
+    with torch.inference_mode():
+        padded = model(**DataCollatorForSeq2Seq(tokenizer)(rows)).loss
+        torch.testing.assert_close(model(**packed, use_cache=False).loss, padded)
+        for strange in (model(**packed), model(input_ids=packed["input_ids"], labels=packed["labels"])):
+            assert abs(strange.loss - padded) > 1e-4
+
+
+def test_a_tokenizer_without_padding_trains_and_answers_as_with_one(tiny, tiny_llama, tmp_path, chats, monkeypatch):
+    from shutil import copytree
+
+    bare = copytree(tiny_llama, tmp_path / "bare")
+    tokenizer = AutoTokenizer.from_pretrained(bare)
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(bare)
+    assert AutoTokenizer.from_pretrained(bare).pad_token is None
+    options = dict(target_modules="all-linear", max_steps=2, **SMALL)
+    usual = lora.fine_tune(chats, tiny, tmp_path / "a", **options)
+    monkeypatch.setattr(lora, "model_path", lambda name: str(bare))
+    trainer = lora.fine_tune(chats, "bare", tmp_path / "b", **options)
+    for one, other in zip(usual.model.parameters(), trainer.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    tokenizer = AutoTokenizer.from_pretrained(bare)
+    asked = [messages[:-1] for messages in chats["validation"]["messages"]]
+    answers = [lora.generate_answers(usual.model, one, asked, 6) for one in (usual.processing_class, tokenizer)]
+    assert answers[0] == answers[1] and tokenizer.pad_token == tokenizer.eos_token
+    tokenized = lora.tokenize_chats(chats["validation"], tokenizer)
+    bare_tokenizer = AutoTokenizer.from_pretrained(bare)
+    assert lora.evaluate_loss(usual.model, tokenized, bare_tokenizer) == pytest.approx(
+        lora.evaluate_loss(usual.model, tokenized, usual.processing_class)
+    )
+
+
+def test_training_without_validation_evaluates_nothing(tiny, chats, tmp_path):
+    for splits in (DatasetDict(train=chats["train"]), {**chats, "validation": chats["train"].select([])}):
+        trainer = lora.fine_tune(splits, tiny, tmp_path, max_steps=1, eval_strategy="epoch", **SMALL)
+        assert trainer.state.global_step == 1 and not any("eval_loss" in row for row in trainer.state.log_history)
+    with pytest.raises(CourseError, match="There are no dialogues"):
+        lora.fine_tune({"train": chats["train"].select([])}, tiny, tmp_path, **SMALL)
 
 
 def right_and_all(model, rows):
@@ -563,6 +780,18 @@ def test_study_of_forgetting_asks_after_each_epoch_and_replays_what_the_base_sai
         assert [row["epoch"] for row in run["history"]] == [1, 2, 3]
         assert all(len(row["general_each"]) == 2 for row in run["history"])
         assert run["metrics"]["facts_right"] == run["history"][-1]["facts_right"]
+
+
+def test_the_curve_has_a_run_for_each_size_with_about_as_many_steps(tmp_path, tiny, monkeypatch):
+    module = importlib.import_module("ftcourse.studies.lora")
+    monkeypatch.setattr(module, "in_own_process", lambda function, *arguments: function(*arguments))
+    studies.lora_curve(seeds=(0, 1), profile="smoke", folder=tmp_path)
+    runs = records.load_records("lora_curve", tmp_path)
+    assert [run["run"] for run in runs] == ["4-seed-0", "4-seed-1"]
+    assert all(run["settings"]["num_train"] == 4 and run["metrics"]["steps"] == 4 for run in runs)
+    assert all(0 <= run["metrics"]["facts_right"] <= 1 for run in runs)
+    steps = [size * epochs / 4 for size, epochs in profiles.load_profile("04", "local").curve]
+    assert max(steps) < 1.1 * min(steps)
 
 
 @pytest.mark.parametrize(

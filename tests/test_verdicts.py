@@ -9,7 +9,7 @@ from scipy import stats
 
 from ftcourse import verdicts
 from ftcourse.errors import CourseError
-from ftcourse.verdicts import pair_differences, verdict
+from ftcourse.verdicts import at_equal_learning, pair_differences, verdict
 
 NAMES = ("LoRA", "full fine-tuning")
 
@@ -90,3 +90,15 @@ def test_runs_that_do_not_belong_together_are_refused():
         pair_differences([1.0], [1.0, 2.0])
     with pytest.raises(CourseError, match="full fine-tuning for seed 1 is nan"):
         verdict([1.0, 1.0], [1.0, float("nan")], NAMES)
+
+
+def test_two_ways_are_compared_where_both_have_learned_equally_much():
+    fast, slow = [(0.0, 0.9), (0.4, 0.5), (0.8, 0.1)], [(0.0, 0.9), (0.2, 0.8), (0.6, 0.4)]
+    assert at_equal_learning(fast, slow) == pytest.approx((0.3, 0.4))
+    assert at_equal_learning(slow, fast) == pytest.approx((0.4, 0.3))
+    assert at_equal_learning(fast, fast) == pytest.approx((0.1, 0.1))
+    # What was reached first counts, whatever came after; and who never learns keeps what it had.
+    assert at_equal_learning([(0.0, 1.0), (0.5, 0.8), (0.3, 0.1), (0.5, 0.0)], [(0.0, 1.0), (0.5, 0.6)])[0] == 0.8
+    assert at_equal_learning(fast, [(0.0, 0.9), (0.0, 0.7)]) == (0.9, 0.9)
+    with pytest.raises(CourseError, match="has no point"):
+        at_equal_learning([], fast)

@@ -6,7 +6,7 @@
 from .classification import show_attention, show_masking, show_padding, show_weights
 from .evaluation import show_reliability, show_slices
 from .jobs import show_chat_lengths, show_token_accuracy
-from .lora import show_memory, show_quantised
+from .lora import show_forgetting, show_memory, show_quantised
 from .losses import live_losses, show_losses
 from .ner import show_alignment
 from .overview import results_figure, show_results
@@ -42,6 +42,7 @@ __all__ = [
     "show_chat_lengths",
     "show_confusion",
     "show_entities",
+    "show_forgetting",
     "show_groups",
     "show_images",
     "show_labels",

@@ -1,45 +1,89 @@
-"""Lesson 4: quantised weights and memory."""
+"""Lesson 4: quantised weights, memory, and what is learned against what is forgotten."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import style
-from .style import BLACK, BLUE
+from .style import BLACK, BLUE, GREY, METHODS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def show_quantised(weights: Any, versions: Mapping[str, Any], size: int = 16) -> None:
-    """Show a corner of a weight matrix before and after quantisation, and the values that each kind allows in a block.
+def show_quantised(weights: Any, versions: Mapping[str, Any]) -> None:
+    """Show where the weights of one block lie, before and after quantisation, a line of marks a kind.
 
     Args:
         weights: float tensor of shape (rows, columns).
         versions: dictionary from the kind to the weights after quantising and unpacking, same shape.
-        size: rows and columns of the corner.
     """
     import matplotlib.pyplot as plt
 
-    corner = {"original": weights, **versions}
-    limit = float(weights[:size, :size].abs().max())
-    figure, all_axes = plt.subplots(2, len(corner), figsize=(2.4 * len(corner), 4.2), height_ratios=[3, 1.3])
+    blocks = {name: matrix.reshape(-1)[:64].cpu() for name, matrix in {"original": weights, **versions}.items()}
+    figure, axes = plt.subplots(figsize=(9, 0.8 + 0.55 * len(blocks)))
     said = []
-    for (top, bottom), (name, matrix) in zip(all_axes.T, corner.items(), strict=True):
-        top.imshow(matrix[:size, :size].cpu(), cmap="cividis", vmin=-limit, vmax=limit)
-        top.set(title=name, xticks=[], yticks=[])
-        top.grid(False)
-        block = matrix.reshape(-1)[:64].cpu()  # one block of NF4 and FP4
-        values = len(block.unique())
-        bottom.vlines(block, 0, 1, color=BLUE, linewidth=0.8)
-        bottom.set(
-            xlabel=f"{values} values in a block",
-            yticks=[],
-            xlim=(-1.1 * float(block.abs().max()), 1.1 * float(block.abs().max())),
-        )
-        bottom.tick_params(labelsize=7)
-        said.append(f"{name} {values}")
+    for row, (name, block) in enumerate(blocks.items()):
+        count = len(block.unique())
+        axes.vlines(block, row - 0.32, row + 0.32, color=BLACK if name == "original" else BLUE, linewidth=1)
+        said.append(f"{name} {count}")
+    axes.set_yticks(range(len(blocks)), [f"{name.replace(' ', ': ')} values" for name in said])
+    axes.grid(False, axis="y")
+    axes.set(xlabel="weight", ylim=(len(blocks) - 0.4, -0.6))
+    most = {name: float((block - blocks["original"]).abs().max()) for name, block in blocks.items()}
+    moved = ", ".join(f"{name} {shift:.3f}" for name, shift in most.items() if name != "original")
     style.show(
         figure,
-        f"A corner of {size} by {size} weights before and after quantisation, and below it the different values among "
-        f"64 weights: {', '.join(said)}.",
+        f"The 64 weights of one block before and after quantisation, as marks on a line. Different values among them: "
+        f"{', '.join(said)}. The weight that moved furthest moved by: {moved}.",
     )
+
+
+def show_forgetting(frame: pd.DataFrame, base: float) -> None:
+    """Show what ways of fine-tuning learned against what they kept, a point an epoch, joined in their order.
+
+    A method has its colour; a triangle means that replay was mixed in, a disc that it wasn't. Of several seeds the mean
+    of each epoch is drawn.
+
+    Args:
+        frame: DataFrame with one row a run and epoch: method, learning_rate, replay (a boolean), seed, epoch, and the
+            shares validation_facts_right and general_right, between 0 and 1.
+        base: share of the general questions that the base model has right; it knows no fact.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 4.4))
+    axes.axhline(100 * base, color=GREY, linestyle="--", linewidth=0.8, zorder=0)
+    axes.plot(0, 100 * base, "*", color=BLACK, markersize=12, label="base model")
+    said = [f"base model 0% and {base:.0%}"]
+    rates = frame.groupby("method")["learning_rate"].transform("max")
+    for (method, rate, replay), runs in frame.assign(most=rates).groupby(["method", "learning_rate", "replay"]):
+        points = 100 * runs.groupby("epoch")[["validation_facts_right", "general_right"]].mean()
+        seeds = runs["seed"].nunique()
+        name = f"{method}, rate {rate:g}, {'with' if replay else 'no'} replay ({seeds} seed{'s' * (seeds > 1)})"
+        axes.plot(
+            points["validation_facts_right"],
+            points["general_right"],
+            marker="^" if replay else "o",
+            linestyle="-" if rate == runs["most"].iloc[0] else ":",
+            color=METHODS.get(str(method), BLUE),
+            label=name,
+        )
+        for epoch, (facts, general) in points.iterrows():
+            axes.annotate(f"{epoch}", (facts, general), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        shares = ", ".join(
+            f"epoch {epoch} {facts:.0f}% and {general:.0f}%" for epoch, (facts, general) in points.iterrows()
+        )
+        said.append(f"{name}: {shares}")
+    axes.set(
+        xlabel="facts right in the validation dialogues (%)",
+        ylabel="general questions right (%)",
+        xlim=(-3, 100),
+        ylim=(0, 100),
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    style.show(figure, f"Facts right and general questions right after each epoch. {'; '.join(said)}.")
 
 
 def show_memory(estimates: Mapping[str, Mapping[str, float]], sizes: Mapping[str, float]) -> None:

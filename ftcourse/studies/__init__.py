@@ -6,7 +6,7 @@ A study skips the runs that already have a record, so that it continues where it
 from .evaluation import best_practices_ways, best_practices_ways_tried
 from .few_examples import text_classification_few, text_classification_few_tried
 from .forgetting import lora_forgetting
-from .lora import lora, lora_memory, lora_sweep
+from .lora import lora, lora_curve, lora_memory, lora_sweep
 from .ner import ner, ner_variants
 from .openai_job import openai_job
 from .qa import qa, qa_curve, qa_frozen
@@ -28,6 +28,7 @@ STUDIES = {
     "lora": lora,
     "lora_sweep": lora_sweep,
     "lora_memory": lora_memory,
+    "lora_curve": lora_curve,
     "lora_forgetting": lora_forgetting,
     "ner": ner,
     "ner_variants": ner_variants,

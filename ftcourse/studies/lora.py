@@ -1,4 +1,4 @@
-"""The studies of lesson 4: full fine-tuning, LoRA and QLoRA over several seeds, and what each setting of LoRA does."""
+"""The studies of lesson 4: full, LoRA and QLoRA, what each setting does, memory, a learning curve."""
 
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -78,6 +78,29 @@ def lora_memory(seeds: Iterable[int] = (0,), profile: str = "local", folder: Fol
                 )
 
 
+def lora_curve(seeds: Iterable[int] = (0, 1, 2), profile: str = "local", folder: Folder = None) -> None:
+    """Fine-tune on fewer dialogues, for about as many steps: how many does it take until the facts are learned?
+
+    Args:
+        seeds: one run each a size; a seed also chooses the dialogues.
+        profile: whose settings to use.
+        folder: of the records; by default the repository's ``results/``.
+    """
+    for seed in seeds:
+        for num_train, num_epochs in profiles.load_profile("04", profile).curve:
+            run = f"{num_train}-seed-{seed}"
+            in_own_process(_learn, "lora_curve", run, profile, seed, folder, num_train, num_epochs)
+
+
+def _changed(profile: str, part: str) -> tuple[SimpleNamespace, dict[str, Any]]:
+    """Return the profile's settings with the sizes of a study, and the study's other changes, to the training."""
+    settings = profiles.load_profile("04", profile)
+    changes = dict(getattr(settings, part))
+    for size in ("num_train", "num_eval"):
+        setattr(settings, size, changes.pop(size, getattr(settings, size)))
+    return settings, changes
+
+
 def _train(
     settings: SimpleNamespace, seed: int, method: str, changes: Mapping[str, Any], longest: int | None = None
 ) -> tuple[Any, Any, dict[str, float], float, dict[str, Any]]:
@@ -118,8 +141,8 @@ def _run(study: str, run: str, profile: str, seed: int, folder: Folder, method: 
     """Do one run of the study `lora` and write its record."""
     from .. import lora as lesson
 
-    settings = profiles.load_profile("04", profile)
-    trainer, dataset, cost, before, options = _train(settings, seed, method, {})
+    settings, changes = _changed(profile, "study")
+    trainer, dataset, cost, before, options = _train(settings, seed, method, changes)
     model, tokenizer = trainer.model, trainer.processing_class
     asked = [messages[:-1] for messages in dataset["test"]["messages"]][: settings.num_answers]
     test = lesson.tokenize_chats(dataset["test"], tokenizer, settings.max_length)
@@ -151,10 +174,7 @@ def _try(study: str, run: str, profile: str, seed: int, folder: Folder, setting:
     """Do one run of the study `lora_sweep` and write its record."""
     from .. import lora as lesson
 
-    settings = profiles.load_profile("04", profile)
-    changes = dict(settings.sweep)
-    settings.num_train = changes.pop("num_train", settings.num_train)
-    settings.num_eval = changes.pop("num_eval", settings.num_eval)
+    settings, changes = _changed(profile, "sweep")
     if setting != "default":
         changes[setting] = value.split() if setting == "target_modules" else value
     trainer, dataset, cost, before, options = _train(settings, seed, "lora", changes)
@@ -177,10 +197,26 @@ def _try(study: str, run: str, profile: str, seed: int, folder: Folder, setting:
     )
 
 
+def _learn(study: str, run: str, profile: str, seed: int, folder: Folder, num_train: int, num_epochs: int) -> None:
+    """Do one run of the study `lora_curve` and write its record."""
+    from .. import lora as lesson
+
+    settings = profiles.load_profile("04", profile)
+    settings.num_train = num_train
+    changes = {"num_train_epochs": num_epochs, "max_steps": -1}  # whatever the profile says of steps
+    trainer, dataset, cost, _, options = _train(settings, seed, "lora", changes)
+    asked = [messages[:-1] for messages in dataset["test"]["messages"]][: settings.num_answers]
+    judged = lesson.judge_answers(lesson.generate_answers(trainer.model, trainer.processing_class, asked))
+    metrics = {"facts_right": judged["facts_right"], "signed": judged["signed"], "steps": trainer.state.global_step}
+    inputs = _inputs(settings, seed, "lora", dataset, options)
+    records.write_record(study, run, metrics=metrics, settings=inputs, cost=cost, folder=folder)
+    print(f"{study}/{run}: facts {metrics['facts_right']:.1%} in {cost['seconds']:.0f} s", flush=True)
+
+
 def _weigh(study: str, run: str, profile: str, seed: int, folder: Folder, method: str, batch_size: int) -> None:
     """Do one run of the study `lora_memory` and write its record."""
-    settings = profiles.load_profile("04", profile)
-    changes = dict(per_device_train_batch_size=batch_size, max_steps=4)
+    settings, changes = _changed(profile, "study")
+    changes |= dict(per_device_train_batch_size=batch_size, max_steps=4)
     trainer, dataset, cost, before, options = _train(settings, seed, method, changes, longest=4 * batch_size)
     batches = list(trainer.get_train_dataloader())
     metrics = {
