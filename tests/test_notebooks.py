@@ -87,6 +87,29 @@ def test_the_tests_of_a_lesson_share_one_process(name):
     assert first == second and name in first
 
 
+@pytest.mark.long
+def test_two_processes_run_each_lesson_once(tmp_path):
+    """Also where pytest is told no more than that there are two."""
+    marks = "[pytest.mark.whole_lesson, pytest.mark.parametrize('name', 'abcd')]"
+    note = "(name):\n    pathlib.Path(name).open('a').write(os.environ['PYTEST_XDIST_WORKER'] + ' ')\n"
+    tests = f"import os, pathlib, pytest\npytestmark = {marks}\ndef test_first{note}def test_second{note}"
+    (tmp_path / "test_pairs.py").write_text(tests)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "conftest"]
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    workers = [(tmp_path / name).read_text().split() for name in "abcd"]
+    assert all(first == second for first, second in workers), workers
+
+
 @pytest.mark.whole_lesson
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_notebook_runs_at_smoke(smoke, name):
