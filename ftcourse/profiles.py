@@ -271,7 +271,7 @@ LESSONS: dict[str, dict[str, Any]] = {
             num_train=8,
             num_eval=2,
             num_test=2,
-            num_answers=2,
+            num_answers=1,
             training=dict(max_steps=2, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1),
             qlora_steps=1,
             sweep={},
