@@ -14,8 +14,8 @@ NBS = Path(__file__).parents[1] / "nbs"
 # they say how often the same code runs, and not which code.
 SMALLER = {
     "01_transfer_learning": dict(image_size=32, own_epochs=2),  # another test makes photographs of the real size
-    "02_openai": dict(num_dialogues=40, num_eval=4, num_asked=4, max_tokens=8),
-    "04_lora_qlora": dict(num_train=24, num_eval=8, num_test=8, num_answers=4, qlora_steps=2),
+    "02_openai": dict(num_dialogues=120, num_eval=8, num_asked=4, max_tokens=8),
+    "04_lora_qlora": dict(num_train=48, num_eval=8, num_test=8, num_answers=4, qlora_steps=2),
 }
 
 

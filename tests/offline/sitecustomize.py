@@ -5,7 +5,6 @@ taken out again. What it stops looks like a machine without a network; FTCOURSE_
 conftest.py finds it afterwards, also when a library swallowed the error.
 """
 
-import gc
 import os
 import sys
 
@@ -50,5 +49,3 @@ def _guard(event, args):
 sys.addaudithook(_guard)
 # jsonschema, below nbformat, would read a grammar of web addresses for two seconds in each process.
 sys.modules.setdefault("rfc3987_syntax", None)
-# A seventh of the time of loading torch and transformers goes into looking for garbage among their objects.
-gc.set_threshold(100_000, 20, 20)
