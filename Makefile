@@ -33,7 +33,7 @@ lab: env  ## open JupyterLab on the lessons
 	@$(BIN)/ftcourse lab
 
 # Two processes of one thread each are quicker than one of two; tests/conftest.py groups and orders the tests.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests --numprocesses 2
 
 test: env  ## run the tests, every notebook at profile smoke included, with ruff and mypy
 	@$(PYTEST)

@@ -270,16 +270,16 @@ LESSONS: dict[str, dict[str, Any]] = {
         "smoke": dict(
             _DIALOGUES,
             first=dict(num_train=2, num_eval=0, num_test=2),
-            num_train=16,
-            num_eval=4,
-            num_test=4,
+            num_train=8,
+            num_eval=2,
+            num_test=2,
             num_answers=2,
             num_general=2,
             num_compared=1,
             max_new_tokens=6,
             general_tokens=6,
             training=dict(
-                max_steps=3, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1, eval_strategy="epoch"
+                max_steps=2, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1, eval_strategy="epoch"
             ),
             own_epochs=1,
             qlora_steps=1,

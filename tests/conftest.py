@@ -31,6 +31,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "whole_lesson: the test runs a notebook from beginning to end")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, whose own choice would run each lesson in every process
+def pytest_cmdline_main(config):
+    """Share the tests out by their groups, in their order, wherever they run in several processes."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":  # nobody chose another way
+        config.option.dist, config.option.loadscopereorder = "loadgroup", False
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session):
     """Keep what is imported out of the search for garbage: the libraries' million objects stay to the end.

@@ -769,13 +769,13 @@ def test_study_of_forgetting_asks_after_each_epoch_and_replays_what_the_base_sai
         trained.append(chats["train"]["messages"]) or fine_tune(chats, *more, **options)))  # fmt: skip
     studies.lora_forgetting(seeds=(0,), profile="smoke", folder=tmp_path, settings=("lora", "lora-replay"))
     plain, replay = records.load_records("lora_forgetting", tmp_path)
-    assert plain["settings"]["num_replay"] == 0 and replay["settings"]["num_replay"] == 16
+    assert plain["settings"]["num_replay"] == 0 and replay["settings"]["num_replay"] == 8
     assert {key for key, value in plain["settings"].items() if value != replay["settings"][key]} == {
         "num_replay",
         "num_steps",
     }
     without, with_replay = ([list(messages) for messages in rows] for rows in trained)
-    assert with_replay == without + [list(messages) for messages in dialogues.load_replay(16)["messages"]]
+    assert with_replay == without + [list(messages) for messages in dialogues.load_replay(8)["messages"]]
     for run in (plain, replay):
         assert [row["epoch"] for row in run["history"]] == [1, 2, 3]
         assert all(len(row["general_each"]) == 2 for row in run["history"])
@@ -795,7 +795,7 @@ def test_the_curve_has_a_run_for_each_size_with_about_as_many_steps(tmp_path, ti
 
 
 @pytest.mark.parametrize(
-    ("profile", "sizes", "short"), [("local", (120, 46), {"num_train_epochs": 2}), ("smoke", (16, 4), {})]
+    ("profile", "sizes", "short"), [("local", (120, 46), {"num_train_epochs": 2}), ("smoke", (8, 2), {})]
 )
 def test_the_size_of_the_sweep_comes_from_the_profile(monkeypatch, profile, sizes, short):
     study = importlib.import_module("ftcourse.studies.lora")

@@ -52,7 +52,7 @@ def read(name):
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
+def smoke(tmp_path_factory, tiny_llama):
     """A function that runs a notebook at profile `smoke`, once, and returns its executed copy and its record."""
     from ftcourse.tools import runner
 
@@ -65,7 +65,10 @@ def smoke(tmp_path_factory):
         assert name in lessons, (
             f"nbs/{name}.ipynb would not be run: ftcourse.tools.runner.find_lessons does not find it"
         )
-        (record,) = runner.run_lessons({name: lessons[name]}, "smoke", output)
+        with pytest.MonkeyPatch.context() as patch:
+            if name == "02_openai":  # three jobs; exercise 3 has one, which trains the real model
+                patch.setenv("FTCOURSE_SERVICE_MODELS", json.dumps({"smollm2-135m-instruct": str(tiny_llama)}))
+            (record,) = runner.run_lessons({name: lessons[name]}, "smoke", output)
         print(f"{name}: {record['status']}, {record['seconds']} s, {record['peak_memory_mb']} MB at most")
         return output / "lessons" / "smoke" / f"{name}.ipynb", record
 
@@ -85,6 +88,29 @@ def test_the_tests_of_a_lesson_share_one_process(name):
     ids = [f"tests/test_notebooks.py::{test}@{group_of('test_notebooks', test, True)}" for test in tests]
     first, second = (LoadGroupScheduling._split_scope(None, node) for node in ids)
     assert first == second and name in first
+
+
+@pytest.mark.long
+def test_two_processes_run_each_lesson_once(tmp_path):
+    """Also where pytest is told no more than that there are two."""
+    marks = "[pytest.mark.whole_lesson, pytest.mark.parametrize('name', 'abcd')]"
+    note = "(name):\n    pathlib.Path(name).open('a').write(os.environ['PYTEST_XDIST_WORKER'] + ' ')\n"
+    tests = f"import os, pathlib, pytest\npytestmark = {marks}\ndef test_first{note}def test_second{note}"
+    (tmp_path / "test_pairs.py").write_text(tests)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "conftest"]
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    workers = [(tmp_path / name).read_text().split() for name in "abcd"]
+    assert all(first == second for first, second in workers), workers
 
 
 @pytest.mark.whole_lesson
