@@ -768,7 +768,7 @@ def test_study_of_forgetting_asks_after_each_epoch_and_replays_what_the_base_sai
     monkeypatch.setattr(lora, "fine_tune", lambda chats, *more, **options: (
         trained.append(chats["train"]["messages"]) or fine_tune(chats, *more, **options)))  # fmt: skip
     studies.lora_forgetting(seeds=(0,), profile="smoke", folder=tmp_path, settings=("lora", "lora-replay"))
-    plain, replay = records.load_records("lora_forgetting", tmp_path)
+    replay, plain = records.load_records("lora_forgetting", tmp_path)  # by name
     assert plain["settings"]["num_replay"] == 0 and replay["settings"]["num_replay"] == 8
     assert {key for key, value in plain["settings"].items() if value != replay["settings"][key]} == {
         "num_replay",
