@@ -4,18 +4,17 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import hub_mirror
 import hub_repositories
 import pytest
 import torch
+from full_profile import run_at_full
 
 from ftcourse.profiles import LESSONS
 
 pytestmark = pytest.mark.models
 
-NBS = Path(__file__).parents[1] / "nbs"
 PINNED = "0123456789abcdef0123456789abcdef01234567"
 
 LOAD = """
@@ -54,6 +53,8 @@ weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
 smaller = SimpleNamespace(**{**vars(settings), "image_size": 32, "batch_size": 8})
 trained, transform = t.transfer(dataset, smaller, "gradual", max_steps=2)
 features, targets = t.extract_features(trained, t.make_loader(dataset["test"], transform))
+large = t.make_transforms(*t.pixel_scale(settings.model, settings.weights), settings.image_size)[1]
+photo = large(dataset["test"][0]["image"])
 images = [image.tobytes() for rows in dataset.values() for image in rows["image"]]
 print(json.dumps({
     "rows": {side: rows.num_rows for side, rows in dataset.items()},
@@ -67,6 +68,8 @@ print(json.dumps({
     "moved": [name for name, tensor in trained.state_dict().items()
               if not name.startswith("fc.") and not torch.equal(tensor, weights[name])],
     "features": features.shape,
+    "photo": photo.shape,
+    "answers": t.predict_logits(trained, [(photo[None], torch.tensor([0]))])[0].shape,
     "targets": sorted(targets.tolist()),
 }))
 """
@@ -146,6 +149,7 @@ def test_lesson_1_trains_on_the_hubs_photographs_with_named_weights(mirror, torc
     assert loaded["rows"] == {"train": 30, "validation": 10, "test": 20} and loaded["images"] == 60
     assert loaded["columns"] == ["image", "label"] and loaded["labels"] == hub_repositories.CIFAR10
     assert loaded["targets"] == sorted([*range(10)] * 2) and loaded["features"] == [20, 2048]
+    assert loaded["photo"] == [3, 224, 224] and loaded["answers"] == [1, 10]
     assert loaded["scale"] == [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]
     (path,) = (torch_home / "hub" / "checkpoints").glob("resnet50-*.pth")
     saved = torch.load(path, weights_only=True)
@@ -160,10 +164,8 @@ def test_lesson_1_trains_on_the_hubs_photographs_with_named_weights(mirror, torc
 @pytest.mark.parametrize("lesson", [lesson for lesson, row in LESSONS.items() if "base_url" not in row["full"]])
 def test_lesson_runs_at_full(mirror, torch_home, tmp_path, lesson):
     mirror.requests.clear()
-    notebook, executed = NBS / f"{lesson}.ipynb", tmp_path / "executed.ipynb"
-    command = ["-m", "papermill", notebook, executed, "-p", "profile", "full", "-k", "python3", "--no-progress-bar"]
-    run([*command, "--cwd", tmp_path], mirror, tmp_path, torch_home)
-    tags = [tag for cell in json.loads(executed.read_text())["cells"] for tag in cell["metadata"].get("tags", [])]
+    executed = run_at_full(lesson, tmp_path, hub_mirror.environment(mirror.url, tmp_path, torch_home))
+    tags = [tag for cell in executed.cells for tag in cell.metadata.get("tags", [])]
     assert "injected-parameters" in tags
     fetched = {path for method, path, status in mirror.requests if method == "GET" and status == 200}
     names = {LESSONS[lesson]["full"][what] for what in ("model", "data")}

@@ -5,14 +5,12 @@ import contextlib
 import http.server
 import json
 import os
-import subprocess
-import sys
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from full_profile import run_at_full
 from hypothesis import given
 from hypothesis import strategies as st
 from service_chats import CHATS
@@ -324,19 +322,10 @@ def test_the_study_writes_records_and_continues(tmp_path, monkeypatch, tiny_llam
 @pytest.mark.whole_lesson
 def test_the_lesson_runs_at_full(tmp_path, tiny_llama):
     """With the names of OpenAI's models and without its address: the same code, on a service of this machine."""
-    notebook = Path(__file__).parents[1] / "nbs" / "02_openai.ipynb"
     model = profiles.LESSONS["02_openai"]["full"]["model"]
     with start_service(tmp_path / "service", {model: str(tiny_llama)}) as service:
         variables = {"OPENAI_BASE_URL": service.base_url, "OPENAI_API_KEY": service.api_key, "FTCOURSE_PROFILE": "full"}
-        command = ["-m", "papermill", notebook, tmp_path / "executed.ipynb", "-p", "profile", "full", "-k", "python3"]
-        run = subprocess.run(
-            [sys.executable, *command, "--no-progress-bar", "--cwd", tmp_path],
-            timeout=1500,
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-        )
-        assert run.returncode == 0, run.stderr[-5000:]
+        run_at_full("02_openai", tmp_path, {**os.environ, **variables})
         client = jobs.connect(service.base_url, service.api_key)
         tuned = [found.id for found in client.models.list() if found.id.startswith(f"ft:{model}:")]
         assert len(tuned) == 1  # the chosen model stays, and nothing else that the lesson made
