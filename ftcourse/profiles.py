@@ -268,12 +268,12 @@ LESSONS: dict[str, dict[str, Any]] = {
         "assets": ("smollm2-135m-instruct",),
         "smoke": dict(
             _DIALOGUES,
-            num_train=16,
-            num_eval=4,
-            num_test=4,
-            num_answers=2,
-            training=dict(max_steps=3, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1),
-            qlora_steps=2,
+            num_train=8,
+            num_eval=2,
+            num_test=2,
+            num_answers=1,
+            training=dict(max_steps=2, learning_rate=2e-3, per_device_train_batch_size=1, logging_steps=1),
+            qlora_steps=1,
             sweep={},
         ),
         "local": dict(

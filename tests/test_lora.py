@@ -537,7 +537,7 @@ def test_studies_write_a_record_a_run_and_continue(tmp_path, tiny, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("profile", "sizes", "short"), [("local", (120, 46), {"num_train_epochs": 2}), ("smoke", (16, 4), {})]
+    ("profile", "sizes", "short"), [("local", (120, 46), {"num_train_epochs": 2}), ("smoke", (8, 2), {})]
 )
 def test_the_size_of_the_sweep_comes_from_the_profile(monkeypatch, profile, sizes, short):
     study = importlib.import_module("ftcourse.studies.lora")
