@@ -10,10 +10,13 @@ import warnings
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
+import conftest
 import nbformat
 import notebook_rules as rules
 import pytest
+import xdist.plugin
 from conftest import group_of
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from xdist.scheduler.loadgroup import LoadGroupScheduling
@@ -90,27 +93,17 @@ def test_the_tests_of_a_lesson_share_one_process(name):
     assert first == second and name in first
 
 
-@pytest.mark.long
-def test_two_processes_run_each_lesson_once(tmp_path):
-    """Also where pytest is told no more than that there are two."""
-    marks = "[pytest.mark.whole_lesson, pytest.mark.parametrize('name', 'abcd')]"
-    note = "(name):\n    pathlib.Path(name).open('a').write(os.environ['PYTEST_XDIST_WORKER'] + ' ')\n"
-    tests = f"import os, pathlib, pytest\npytestmark = {marks}\ndef test_first{note}def test_second{note}"
-    (tmp_path / "test_pairs.py").write_text(tests)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "conftest"]
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ["PYTHONPATH"]])
-    run = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    workers = [(tmp_path / name).read_text().split() for name in "abcd"]
-    assert all(first == second for first, second in workers), workers
+@pytest.mark.parametrize(("chosen", "dist"), [("no", "loadgroup"), ("worksteal", "worksteal")])
+def test_several_processes_share_tests_by_group_unless_told_otherwise(chosen, dist):
+    """Also where pytest is told no more than `-n 2`; both plugins are asked, in the order in which pytest does."""
+    manager = pytest.PytestPluginManager()
+    for plugin in (xdist.plugin, conftest):
+        manager.register(plugin)
+    options = dict(numprocesses=2, maxprocesses=None, dist=chosen, distload=False, loadscopereorder=True)
+    option = SimpleNamespace(**options, collectonly=False)
+    asked = SimpleNamespace(option=option, getoption=lambda *_: False, getvalue=lambda name: getattr(option, name))
+    manager.hook.pytest_cmdline_main(config=asked)
+    assert option.dist == dist and option.loadscopereorder == (dist != "loadgroup") and len(option.tx) == 2
 
 
 @pytest.mark.whole_lesson
