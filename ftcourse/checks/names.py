@@ -367,6 +367,7 @@ def _explain_rate(got: dict[str, float], count: Counter[str], name: str, case: s
 
 
 @exercise.step("Step 4, the Trainer")
+@trainers.quiet()
 def make_trainer(answer: Any) -> str:
     """Judge an answer to: Step 4, the Trainer."""
     import torch
@@ -434,6 +435,7 @@ def _judge_padding(trainer: Any, rows: Any) -> None:
         "classification.",
     )
     batch = run(trainer.data_collator, [rows[i] for i in range(len(rows))], clues=clues)
+    trainers.judge_batch(batch, rows)
     labels, mask = batch["labels"].cpu(), batch["attention_mask"].cpu().bool()
     require(
         labels.shape == mask.shape and bool((labels[~mask] == IGNORED).all()),

@@ -433,6 +433,7 @@ def _two(value: Any) -> tuple[float, float]:
 
 
 @exercise.step("Step 5, the Trainer")
+@trainers.quiet()
 def make_reader(answer: Any) -> str:
     """Judge an answer to: Step 5, the Trainer."""
     import torch
@@ -482,6 +483,7 @@ def _judge_batch(trainer: Any, rows: Any) -> None:
         "The windows of a batch have different lengths, and this collator doesn't pad them: there is one that does.",
     )
     batch = run(trainer.data_collator, [rows[i] for i in range(len(rows))], clues=clues)
+    trainers.judge_batch(batch, rows)
     for name in ("start_positions", "end_positions"):
         own = batch[name].tolist() if name in batch else None
         require(

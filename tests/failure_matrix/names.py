@@ -723,6 +723,17 @@ def padding_is_outside(folder, tokenizer, *args, **training):
     return trainer_with(folder, tokenizer, *args, collator=collator, **training)
 
 
+@cases.wrong("make_trainer", r"A batch whose longest row has 8 tokens is 64 wide: pad to the longest row")
+def padded_to_a_fixed_length(folder, tokenizer, *args, **training):
+    collator = DataCollatorForTokenClassification(tokenizer, padding="max_length", max_length=64)
+    return trainer_with(folder, tokenizer, *args, collator=collator, **training)
+
+
+@cases.wrong("make_trainer", r"gives no loss: it looks for labels under \['label'\]. Leave label_names out")
+def labels_by_another_name(*args, **training):
+    return trainer_with(*args, own={"label_names": ["label"]}, **training)
+
+
 @cases.wrong("make_trainer", r"no tokenizer, and would save none with the model")
 def tokenizer_not_handed_over(folder, tokenizer, *args, **training):
     collator = DataCollatorForTokenClassification(tokenizer)

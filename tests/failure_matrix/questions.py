@@ -955,6 +955,18 @@ def collator_that_does_not_pad(folder, tokenizer, train_dataset, eval_dataset, o
     return trainer
 
 
+@cases.wrong("make_reader", r"A batch whose longest row has 11 tokens is 128 wide: pad to the longest row")
+def padded_to_a_fixed_length(folder, tokenizer, *args, **training):
+    trainer = reader_with(folder, tokenizer, *args, **training)
+    trainer.data_collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=128)
+    return trainer
+
+
+@cases.wrong("make_reader", r"gives no loss: it looks for labels under \[\]. Leave label_names out")
+def no_names_of_labels(*args, **training):
+    return reader_with(*args, own={"label_names": []}, **training)
+
+
 @cases.wrong("make_reader", r"no tokenizer, and would save none")
 def tokenizer_for_the_collator_alone(folder, tokenizer, train_dataset, eval_dataset, output_dir, **training):
     trainer = reader_with(folder, None, train_dataset, eval_dataset, output_dir, **training)
