@@ -243,8 +243,7 @@ def find_suspects(answer: Any) -> str:
 
 _SUSPECT_CLUES = {
     "is not fitted": "The model comes untrained: train it on the other folds.",
-    "out of bounds": "The columns of a model's probabilities are its classes_: a class that was in no film that it was "
-    "trained on has none, and gets 0. cross_val_predict sees to that.",
+    "out of bounds": "Labels are numbers of classes, from 0, and a row has a probability for each class.",
     "predict_log_proba": "Not every classifier has it; predict_proba gives the same order.",
     "groups": "Splitters of groups want to know the group of each row, groups=films.",
 }
@@ -287,7 +286,7 @@ def _three_classes() -> tuple[Any, Any, list[str], list[int]]:
     rng = np.random.default_rng(2)
     labels, flipped = rng.permutation(np.repeat([0, 1, 2], 24)), [11, 30, 45]
     features = np.array([(0, 3), (-3, -2), (3, -2)])[labels] + 0.6 * rng.normal(size=(72, 2))
-    features[flipped] = (-6, 4), (0, 5), (0.9, 1.5)  # between 0 and 1; far in 0; in 0, on the way to 2
+    features[flipped] = (-4.5, 2.3), (-0.3, 2.2), (0.9, 1.5)  # between 0 and 1; in 0; in 0, on the way to 2
     labels[flipped] = 2, 1, 2
     return features, labels, [f"film {row % 12}" for row in range(72)], flipped
 
@@ -299,7 +298,7 @@ def _one_film_of_its_own() -> tuple[Any, Any, list[str], list[int]]:
     rng, labels, alone = np.random.default_rng(4), np.tile([0, 2], 20), [3, 17, 24]
     features = labels[:, None] * 2.0 + rng.normal(size=(40, 1))
     features[alone], labels[alone] = 5, 1
-    return features, labels, ["a film" if row in alone else f"film {row % 8}" for row in range(40)], alone
+    return features, labels, ["a film" if row in alone else f"film {row % 7}" for row in range(40)], alone
 
 
 def _clouds(rows_of_a_film: int) -> tuple[Any, Any, list[str], list[int]]:
@@ -594,9 +593,9 @@ def _compare_verdict(
 ) -> None:
     mean, deviation, half = student_interval(gains)
     said = f"{case}your gain is {gain:+.4f}; it is {mean:+.4f}"
-    require(abs(gain + mean) > 1e-9, f"{said}: after minus before, not the other way round.")
-    require(abs(gain - 100 * mean) > 1e-6, f"{said}: leave it a share, not points.")
-    require(abs(gain - max(gains)) > 1e-9, f"{said}, the mean of all seeds, the bad ones, too.")
+    require(abs(gain + mean) > 1e-9 or abs(mean) < 1e-9, f"{said}: after minus before, not the other way round.")
+    require(abs(gain - 100 * mean) > 1e-6 or abs(mean) < 1e-9, f"{said}: leave it a share, not points.")
+    require(abs(gain - max(gains)) > 1e-9 or abs(mean - max(gains)) < 1e-9, f"{said}, the mean of all seeds, the bad ones, too.")
     require(abs(gain - mean) < 1e-9, f"{said}, the mean over the seeds of after minus before, unrounded.")
     require(
         not math.isnan(half_width),
@@ -651,7 +650,7 @@ _THRESHOLD_CLUES = {
 }
 
 
-_COSTS = ((1, 5, 1), (2, 1, 8), (3, 1, 1), (4, 3, 2), (5, 40, 1), (6, 1, 60))  # a seed, a false alarm, a miss
+_COSTS = ((302, 5, 1), (1, 1, 8), (3, 1, 1), (4, 3, 2), (7, 40, 1), (5, 1, 60))  # a seed, a false alarm, a miss
 
 
 def _side(seed: int, count: int, edges: bool = False) -> tuple[Any, Any]:
