@@ -298,7 +298,7 @@ def _one_film_of_its_own() -> tuple[Any, Any, list[str], list[int]]:
     rng, labels, alone = np.random.default_rng(4), np.tile([0, 2], 20), [3, 17, 24]
     features = labels[:, None] * 2.0 + rng.normal(size=(40, 1))
     features[alone], labels[alone] = 5, 1
-    return features, labels, ["a film" if row in alone else f"film {row % 7}" for row in range(40)], alone
+    return features, labels, ["a film" if row in alone else f"film {row % 11}" for row in range(40)], alone
 
 
 def _clouds(rows_of_a_film: int) -> tuple[Any, Any, list[str], list[int]]:
