@@ -375,7 +375,28 @@ def read_conll(
     Raises:
         CourseError: if a line lacks a column, or holds a tag that is none, with the number of the line.
     """
-    name = Path(path).name
+    rows = [_sound(path, row) for row in scan_conll(path, word, tag, labels)]
+    return Dataset.from_list([{name: row[name] for name in ("words", "tags", "document")} for row in rows])
+
+
+def scan_conll(
+    path: str | os.PathLike[str], word: int | None = None, tag: int = -1, labels: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Read what `read_conll` reads, and go on where a sentence can't be used.
+
+    Args:
+        path: as in `read_conll`.
+        word: as in `read_conll`.
+        tag: as in `read_conll`.
+        labels: as in `read_conll`.
+
+    Returns:
+        A dictionary for each sentence with line (the number of its first), words, tags, document and fault: None, or
+        the number of a line and what is wrong with it.
+
+    Raises:
+        CourseError: if the file has no sentence or can't be read.
+    """
     sentences: list[list[tuple[int, list[str]]]] = [[]]
     documents, document = [0], 0
     for number, line in enumerate(_lines(path), 1):
@@ -390,21 +411,35 @@ def read_conll(
     documents = [document for document, sentence in zip(documents, sentences, strict=True) if sentence]
     sentences = [sentence for sentence in sentences if sentence]
     if not sentences:
-        raise CourseError(f"{name} has no sentence: give a word, a blank and its tag a line.")
+        raise CourseError(f"{Path(path).name} has no sentence: give a word, a blank and its tag a line.")
     place = _count_column(sentences) if word is None else word
     rows = []
     for document, sentence in zip(documents, sentences, strict=True):
-        tags = []
-        for number, columns in sentence:
-            if not -len(columns) <= tag < len(columns) or place >= len(columns) or columns[tag] is columns[place]:
-                raise CourseError(f"Line {number} of {name} has no tag: give a word, a blank and its tag.")
-            if fault := _tag_fault(columns[tag], labels):
-                raise CourseError(f"Line {number} of {name} has the tag {columns[tag]!r}: {fault}.")
-            if not columns[place].strip():
-                raise CourseError(f"Line {number} of {name} has no word: drop it, or say which column holds the words.")
-            tags.append(columns[tag])
-        rows.append({"words": [columns[place] for _, columns in sentence], "tags": as_bio(tags), "document": document})
-    return Dataset.from_list(rows)
+        faults = ((number, _conll_fault(columns, place, tag, labels)) for number, columns in sentence)
+        fault = next(((number, said) for number, said in faults if said), None)
+        pairs = [] if fault else [(columns[place], columns[tag]) for _, columns in sentence]
+        words, tags = [word for word, _ in pairs], as_bio(tag for _, tag in pairs)
+        rows.append({"line": sentence[0][0], "words": words, "tags": tags, "document": document, "fault": fault})
+    return rows
+
+
+def _conll_fault(columns: Sequence[str], place: int, tag: int, labels: Sequence[str] | None) -> str | None:
+    """Return what is wrong with a line of a CoNLL file, in words, or None."""
+    if not -len(columns) <= tag < len(columns) or place >= len(columns) or columns[tag] is columns[place]:
+        return "no tag: give a word, a blank and its tag"
+    if fault := _tag_fault(columns[tag], labels):
+        return f"the tag {columns[tag]!r}: {fault}"
+    if not columns[place].strip():
+        return "no word: drop it, or say which column holds the words"
+    return None
+
+
+def _sound(path: str | os.PathLike[str], row: dict[str, Any]) -> dict[str, Any]:
+    """Return a sentence that was scanned, or refuse it."""
+    if row["fault"]:
+        number, said = row["fault"]
+        raise CourseError(f"Line {number} of {Path(path).name} has {said}.")
+    return row
 
 
 def _count_column(sentences: list[list[tuple[int, list[str]]]]) -> int:
@@ -430,6 +465,26 @@ def read_tagged_json(path: str | os.PathLike[str], labels: Sequence[str] | None 
     Raises:
         CourseError: if a line is no such object, or a sentence is bad, naming it.
     """
+    rows = [_sound(path, row) for row in scan_tagged_json(path, labels)]
+    return Dataset.from_list([{name: row[name] for name in ("words", "tags")} for row in rows])
+
+
+def scan_tagged_json(
+    path: str | os.PathLike[str], labels: Sequence[str] | None = None, document: str | None = None
+) -> list[dict[str, Any]]:
+    """Read what `read_tagged_json` reads, and go on where a sentence can't be used.
+
+    Args:
+        path: as in `read_tagged_json`.
+        labels: as in `read_tagged_json`.
+        document: what the objects call the text that a sentence is from; None for nothing.
+
+    Returns:
+        As `scan_conll` does; document is None where an object has none.
+
+    Raises:
+        CourseError: if the file has no sentence or can't be read.
+    """
     import json
 
     rows: list[dict[str, Any]] = []
@@ -438,16 +493,15 @@ def read_tagged_json(path: str | os.PathLike[str], labels: Sequence[str] | None 
             continue
         try:
             row = json.loads(line)
-            rows.append({"words": row.get("words", row.get("tokens")), "tags": row.get("tags", row.get("ner_tags"))})
+            words, tags = row.get("words", row.get("tokens")), row.get("tags", row.get("ner_tags"))
+            fault, of = _fault(words, tags, labels), row.get(document)
         except (ValueError, AttributeError) as error:
-            raise CourseError(
-                f"Line {number} of {Path(path).name} is no JSON object ({error}): mend or drop it."
-            ) from None
-        if fault := _fault(rows[-1]["words"], rows[-1]["tags"], labels):
-            raise CourseError(f"Line {number} of {Path(path).name} has {fault}.")
+            words, tags, of, fault = [], [], None, f"no JSON object ({error}): mend or drop it"
+        found = {"words": words, "tags": as_bio(tags)} if not fault else {"words": [], "tags": []}
+        rows.append({"line": number, **found, "document": of, "fault": (number, fault) if fault else None})
     if not rows:
         raise CourseError(f"{Path(path).name} has no sentence: give an object with words and tags a line.")
-    return Dataset.from_list([row | {"tags": as_bio(row["tags"])} for row in rows])
+    return rows
 
 
 def load_entities(

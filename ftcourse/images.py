@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import warnings
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import IO
@@ -226,7 +227,20 @@ def read_split_folders(folder: str | PathLike[str]) -> DatasetDict:
         CourseError: as `read_image_folder` does, or if the splits have other classes.
     """
     splits = {split: read_image_folder(path) for split, path in list_splits(folder).items()}
-    classes = {split: rows.features["label"].names for split, rows in splits.items()}
+    check_same_classes({split: rows.features["label"].names for split, rows in splits.items()}, folder)
+    return DatasetDict(splits)
+
+
+def check_same_classes(classes: Mapping[str, Sequence[str]], folder: str | PathLike[str]) -> None:
+    """Check that all splits have the classes of training.
+
+    Args:
+        classes: names of the classes of each split, in order.
+        folder: that the splits are in.
+
+    Raises:
+        CourseError: naming the classes that a split alone has, or lacks.
+    """
     for split, names in classes.items():
         if names != classes["train"]:
             odd = sorted(set(names) ^ set(classes["train"]))
@@ -234,7 +248,6 @@ def read_split_folders(folder: str | PathLike[str]) -> DatasetDict:
                 f"The classes of {split} and train in {folder} are not the same, see {', '.join(odd)}: give both the "
                 "same folders."
             )
-    return DatasetDict(splits)
 
 
 def draw(dataset: Dataset, count: int, seed: int = 0) -> tuple[Dataset, Dataset]:

@@ -15,7 +15,7 @@ from .inputs import is_missing
 from .questions import FEATURES, example_fault, locate, order_places, unified, unify
 from .tables import SUFFIXES, read_table
 
-Row = tuple[str, dict[str, Any]]  # where it stands in the file, and what stands there
+Row = tuple[str, int, Any]  # what the file is counted in, the number, and what stands there
 
 
 def read_questions(path: str | os.PathLike[str]) -> Dataset:
@@ -32,23 +32,51 @@ def read_questions(path: str | os.PathLike[str]) -> Dataset:
     Raises:
         CourseError: if the file can't be read, or a question has a fault, naming it.
     """
+    rows = []
+    for row in scan_questions(path):
+        if row["fault"]:
+            raise CourseError(f"{row['name']} of {Path(path).name} has {row['fault']}.")
+        rows.append(row["example"])
+    return Dataset.from_list(rows, features=FEATURES)
+
+
+def scan_questions(path: str | os.PathLike[str], answers: bool = True) -> list[dict[str, Any]]:
+    """Read what `read_questions` reads, and go on where a question can't be used.
+
+    Args:
+        path: as in `read_questions`.
+        answers: False leaves the answers unread.
+
+    Returns:
+        A dictionary for each question with place (what the file is counted in: item, line or row), number, name
+        (of where it stands, such as "Question 3 (its id)"), example as `FEATURES` has it, and fault: None, or what is
+        wrong.
+
+    Raises:
+        CourseError: if the file can't be read or has no questions.
+    """
     path = Path(path).expanduser()
     rows = []
-    for place, row in _json_rows(path) if path.suffix.lower() == ".json" else _table_rows(path):
+    for place, number, row in _json_rows(path) if path.suffix.lower() == ".json" else _table_rows(path):
+        said = row.get("id") if place == "item" and isinstance(row, Mapping) else None
+        name = f"{'Question' if place == 'item' else place.capitalize()} {number}{f' ({said})' if said else ''}"
+        example, fault = None, None
+        if not answers and isinstance(row, Mapping):
+            row = {name: text for name, text in row.items() if name in ("question", "context")}
         try:
-            rows.append(_as_example(row))
+            example = _as_example(row)
         except CourseError as error:
-            raise CourseError(f"{place} of {path.name} has {error}.") from None
+            fault = str(error)
+        rows.append({"place": place, "number": number, "name": name, "example": example, "fault": fault})
     if not rows:
         raise CourseError(f"{path.name} has no questions: give at least one, with its context.")
-    return Dataset.from_list(rows, features=FEATURES)
+    return rows
 
 
 def _table_rows(path: Path) -> Iterator[Row]:
     frame = read_table(path)
-    name = str(frame.index.name).capitalize()
-    for place, row in zip(frame.index, frame.to_dict("records"), strict=True):
-        yield f"{name} {place}", row
+    for number, row in zip(frame.index, frame.to_dict("records"), strict=True):
+        yield str(frame.index.name), int(number), row
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
@@ -68,11 +96,17 @@ def _json_rows(path: Path) -> Iterator[Row]:
             f'{path.name} has no list of questions: give {{"data": [...]}} as SQuAD has it, or a list of rows.'
         )
     number = 0
-    for item in items:
-        for row in _flat(item):
+    for place, item in enumerate(items, 1):
+        try:
+            rows = list(_flat(item))
+        except (KeyError, TypeError) as error:
+            raise CourseError(
+                f"Article {place} of {path.name} isn't as SQuAD has it ({type(error).__name__}: {error}): give it "
+                "paragraphs, each with context and qas."
+            ) from None
+        for row in rows:
             number += 1
-            name = row.get("id") if isinstance(row, Mapping) else None
-            yield f"Question {number}" + (f" ({name})" if name else ""), row
+            yield "item", number, row
 
 
 def _flat(item: Any) -> Iterator[Any]:

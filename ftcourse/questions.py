@@ -112,7 +112,9 @@ def check_splits(dataset: Mapping[str, Dataset]) -> DatasetDict:
     return DatasetDict(dataset)
 
 
-def check_room(questions: Sequence[str], tokenizer: Any, max_length: int, stride: int) -> None:
+def check_room(
+    questions: Sequence[str], tokenizer: Any, max_length: int, stride: int, names: Sequence[str] | None = None
+) -> None:
     """Check that each question leaves room for the context in a window.
 
     Args:
@@ -120,6 +122,7 @@ def check_room(questions: Sequence[str], tokenizer: Any, max_length: int, stride
         tokenizer: the model's own.
         max_length: tokens in a window.
         stride: tokens of the context that neighbouring windows share; more than these must be left.
+        names: what to call each question in a message; None counts rows from 0.
 
     Raises:
         CourseError: naming the first question that is too long; or if the tokenizer isn't a fast one.
@@ -134,8 +137,9 @@ def check_room(questions: Sequence[str], tokenizer: Any, max_length: int, stride
         room = max_length - len(ids) - special
         if room <= stride:
             raise CourseError(
-                f"The question of row {row} has {len(ids)} tokens, which leaves {max(room, 0)} of {max_length} for the "
-                f"context; more than the stride of {stride} are needed. Shorten it, or change max_length or stride."
+                f"The question of {names[row] if names else f'row {row}'} has {len(ids)} tokens, which leaves "
+                f"{max(room, 0)} of {max_length} for the context; more than the stride of {stride} are needed. "
+                "Shorten it, or change max_length or stride."
             )
 
 

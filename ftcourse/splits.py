@@ -95,8 +95,8 @@ def split_stratified(
     Args:
         dataset: a `datasets.Dataset`.
         group: name of the column whose values must not be in two splits; None lets each row go where it will.
-        validation_size: share of the groups for validation, between 0 and 1.
-        test_size: share of the groups for the test, between 0 and 1.
+        validation_size: share of the groups for validation, between 0 and 1; 0 leaves that split empty.
+        test_size: share of the groups for the test, likewise.
         seed: of the shuffling.
         label: name of the column with the labels.
 
@@ -122,6 +122,8 @@ def split_stratified(
         )
 
     def split(chosen: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+        if not share:
+            return chosen, chosen[:0]
         try:
             first, second = train_test_split(chosen, test_size=share, random_state=seed, stratify=labels[chosen])
         except ValueError:  # a label has one group, or one of the sides is smaller than the number of labels

@@ -9,7 +9,7 @@ import pytest
 
 from ftcourse.tools.runner import skip_slow_grammar
 
-pytest_plugins = ["tiny_llama"]  # a fixture
+pytest_plugins = ["tiny_llama", "trainings"]  # fixtures
 
 OFFLINE = Path(__file__).parent / "offline"
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")

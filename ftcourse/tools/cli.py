@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..checks.engine import Exercise
+    from .training import Kind, Settings
 
 
 app = typer.Typer(
@@ -39,6 +40,30 @@ console = Console()
 
 Lessons = Annotated[list[str] | None, typer.Argument(metavar="LESSON", help="Numbers or names; all if left out.")]
 Output = Annotated[Path, typer.Option(metavar="DIR", help="Folder for executed notebooks, records and the report.")]
+
+# What every training is told.
+Trained = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model and all that is said of it.")]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="An asset, a folder or a model on the hub; by default the lesson's.")
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Passes over the training data; by default up to 10, the fewer the more data.")
+]
+LearningRate = Annotated[float | None, typer.Option(min=0, help="By default the lesson's.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Examples a step; by default the lesson's.")]
+MaxLength = Annotated[int, typer.Option(min=4, help="Tokens of a text that are read.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the splits, the new head and the shuffling.")]
+MaxRows = Annotated[int | None, typer.Option(min=1, help="Draw so many examples at most, for a quick try.")]
+ValidationShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the data to choose the epoch on.")]
+TestShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the data to measure on.")]
+ValidationData = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Choose the epoch on these; by default they are cut from DATA.")
+]
+TestData = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Measure on these; by default they are cut from DATA.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier training wrote.")]
 
 
 def main() -> None:
@@ -86,13 +111,12 @@ def run(
     output: Output = Path("build"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again what is already done.")] = False,
 ) -> None:
-    r"""Run lessons, showing the cell in progress, time and memory.
+    """Run lessons, showing the cell in progress, time and memory.
 
     What ran before and has not changed since is not run again. Exit codes: 0 if
     all passed, 1 if a notebook failed, 2 if something has to be put right first,
     130 after Ctrl-C.
 
-    \b
     [bold]Examples[/bold]
       ftcourse run                          every lesson at profile local
       ftcourse run 03                       one lesson
@@ -124,9 +148,8 @@ def run(
 
 @app.command()
 def report(output: Output = Path("build")) -> None:
-    r"""Build the HTML report again from what was run, with your progress in the exercises.
+    """Build the HTML report again from what was run, with your progress in the exercises.
 
-    \b
     [bold]Examples[/bold]
       ftcourse report
       ftcourse report --output elsewhere
@@ -152,11 +175,10 @@ def check(
         typer.Option("--html", metavar="FILE", help="Write a finished exercise, as you saved it, as one HTML page."),
     ] = None,
 ) -> None:
-    r"""Show how far you are in the exercises.
+    """Show how far you are in the exercises.
 
     The checks in the notebooks note what was right, in a file on this machine.
 
-    \b
     [bold]Examples[/bold]
       ftcourse check                        all exercises, step by step
       ftcourse check 1                      one exercise
@@ -225,12 +247,11 @@ def lab(
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder for your copies of the lessons.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the server.")] = None,
 ) -> None:
-    r"""Open JupyterLab on the lessons; options after DIR go to JupyterLab.
+    """Open JupyterLab on the lessons; options after DIR go to JupyterLab.
 
     With DIR, or without the repository, it opens copies of the lessons in DIR
     (by default ftcourse-lessons). What you changed there stays as it is.
 
-    \b
     [bold]Examples[/bold]
       ftcourse lab
       ftcourse lab --port 8890 --no-browser
@@ -255,9 +276,8 @@ def setup(
         ),
     ] = None,
 ) -> None:
-    r"""Fetch the models and the data that the lessons need, once.
+    """Fetch the models and the data that the lessons need, once.
 
-    \b
     [bold]Examples[/bold]
       ftcourse setup             for all lessons
       ftcourse setup 03          for one lesson
@@ -283,11 +303,10 @@ def study(
     seeds: Annotated[str | None, typer.Option(metavar="SEED...", help="One run for each seed; after NAME.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Show the studies, and run nothing.")] = False,
 ) -> None:
-    r"""Run studies: several seeds or sizes, whose records the lessons show.
+    """Run studies: several seeds or sizes, whose records the lessons show.
 
     A run that has a record already is not done again.
 
-    \b
     [bold]Examples[/bold]
       ftcourse study --list
       ftcourse study text_classification
@@ -330,36 +349,26 @@ def classification(
             metavar="NAME", help="Rows with the same value here stay in one split: films, customers, authors."
         ),
     ] = None,
-    output: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for the model and all that is said of it.")
-    ] = Path("classifier"),
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="An asset, a folder or a model on the hub; by default lesson 3's."),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes over the training rows; by default 3 to 10, the fewer the more rows."),
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0, help="By default lesson 3's.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows a step.")] = 32,
-    max_length: Annotated[int, typer.Option(min=4, help="Tokens of a text that are read.")] = 128,
-    seed: Annotated[int, typer.Option(min=0, help="Of the splits, the new head and the shuffling.")] = 0,
-    max_rows: Annotated[int | None, typer.Option(min=1, help="Draw so many rows at most, for a quick try.")] = None,
-    validation_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the rows to choose the epoch on.")
-    ] = 0.1,
-    test_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the rows to measure on.")] = 0.2,
+    output: Trained = Path("classifier"),
+    model: Model = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    max_length: MaxLength = 128,
+    seed: Seed = 0,
+    max_rows: MaxRows = None,
+    validation_share: ValidationShare = 0.1,
+    test_share: TestShare = 0.2,
     subset: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a data set on the hub.")] = None,
     split: Annotated[str, typer.Option(metavar="NAME", help="Split of a data set on the hub.")] = "train",
     clean: Annotated[
         bool,
         typer.Option("--clean", help="Leave out unusable rows, copies, near-copies, contradictions and tiny classes."),
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier training wrote.")] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    r"""Train a classifier on a table of texts and labels, and measure it honestly.
+    """Train a classifier on a table of texts and labels, and measure it honestly.
 
     It checks the data, splits them, trains by lesson 3's recipe, chooses the best
     epoch on validation and measures on the test, beside two baselines. Any number
@@ -367,7 +376,6 @@ def classification(
     predictions.csv and the run's record. Exit codes: 0 if all went well, 2 if
     something has to be put right first, 130 after Ctrl-C.
 
-    \b
     [bold]Examples[/bold]
       ftcourse train classification --data reviews.csv --text-column review --label-column stars
       ftcourse train classification --data mails.jsonl --group-column customer --output mails --clean
@@ -375,56 +383,243 @@ def classification(
       ftcourse train classification --data reviews.csv --resume
     """
     given = locals()
-    from .training import Settings, train_classification
+    from .training_classification import CLASSIFICATION, TextSettings
 
-    settings = Settings(**{name: given[name] for name in Settings.__dataclass_fields__})
+    _train(CLASSIFICATION, TextSettings, given)
+
+
+@trainings.command()
+def ner(
+    data: Annotated[
+        str, typer.Option(metavar="DATA", help="A CoNLL file, or a .jsonl file with lists of words and of tags.")
+    ],
+    validation_data: ValidationData = None,
+    test_data: TestData = None,
+    document_key: Annotated[
+        str, typer.Option(metavar="NAME", help="What names the document of a sentence in JSONL.")
+    ] = "document",
+    output: Trained = Path("names"),
+    model: Model = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    max_length: Annotated[int, typer.Option(min=4, help="Tokens of a sentence that are learnt from.")] = 128,
+    other_names: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Repeat the training sentences so often with other names; by default twice if all labels are PER, "
+            "ORG, LOC and MISC, else never.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    max_rows: MaxRows = None,
+    validation_share: ValidationShare = 0.1,
+    test_share: TestShare = 0.2,
+    clean: Annotated[
+        bool,
+        typer.Option("--clean", help="Leave out sentences that can't be used, copies, contradictions and rare labels."),
+    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a finder of names, with labels of any kind, and measure it honestly.
+
+    It checks the data, splits them by document (or by sentence, copies kept
+    together), trains by lesson 5's recipe, chooses the best epoch on validation
+    and measures whole names on the test, beside a list of the names in training.
+    Tags in BIO, IOB1, BIOES or BILOU. DIR has the model, README.md, report.html,
+    predictions.jsonl and the run's record. Exit codes: 0 if all went well, 2 if
+    something has to be put right first, 130 after Ctrl-C.
+
+    [bold]Examples[/bold]
+      ftcourse train ner --data notes.conll
+      ftcourse train ner --data train.conll --validation-data dev.conll --test-data test.conll
+      ftcourse train ner --data notes.jsonl --document-key patient --output notes --clean
+      ftcourse train ner --data notes.conll --max-rows 500 --epochs 2 --output try
+    """
+    given = locals()
+    from .training_ner import NER, NameSettings
+
+    _train(NER, NameSettings, given)
+
+
+@trainings.command()
+def qa(
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="DATA",
+            help="SQuAD's JSON (1.1 or 2.0); or a CSV, TSV, JSONL, JSON or Parquet file with the columns question, "
+            "context and answer.",
+        ),
+    ],
+    validation_data: ValidationData = None,
+    test_data: TestData = None,
+    output: Trained = Path("reader"),
+    model: Model = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    max_length: Annotated[int, typer.Option(min=8, help="Tokens of a window; longer texts are read in several.")] = 256,
+    stride: Annotated[int, typer.Option(min=1, help="Tokens that neighbouring windows share.")] = 64,
+    seed: Seed = 0,
+    max_rows: MaxRows = None,
+    validation_share: ValidationShare = 0.1,
+    test_share: TestShare = 0.2,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Leave out questions that can't be used, copies and contradictions.")
+    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a reader that answers questions about a text, and measure it honestly.
+
+    It checks the data, splits them so that no text is in two splits, trains by
+    lesson 6's recipe, chooses the best epoch on validation (and, where some
+    questions have no answer, how sure an answer must be), and measures on the
+    test, beside the nearest sentence. DIR has the model, README.md, report.html,
+    predictions.csv and the run's record. Exit codes: 0 if all went well, 2 if
+    something has to be put right first, 130 after Ctrl-C.
+
+    [bold]Examples[/bold]
+      ftcourse train qa --data questions.json
+      ftcourse train qa --data questions.csv --output manual --clean
+      ftcourse train qa --data train.json --test-data dev.json
+      ftcourse train qa --data questions.json --max-rows 500 --epochs 2
+    """
+    given = locals()
+    from .training_qa import QA, QuestionSettings
+
+    _train(QA, QuestionSettings, given)
+
+
+@trainings.command()
+def images(
+    data: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="A folder with one folder of images a class, or with train, val and test."),
+    ],
+    output: Trained = Path("photo-classifier"),
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="efficientnet-lite0, which is lesson 1's, or a classifier of torchvision."),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="NAME", help="torchvision's name of the weights; by default its best.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=32, help="Width and height in pixels of what is seen; by default lesson 1's 96.")
+    ] = None,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    seed: Seed = 0,
+    max_rows: MaxRows = None,
+    validation_share: ValidationShare = 0.1,
+    test_share: TestShare = 0.2,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Leave out images that can't be read, copies, contradictions, tiny classes.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a classifier of images on a folder of them, and measure it honestly.
+
+    It opens every image, splits them with equal files kept together (or takes the
+    splits as they are), trains by lesson 1's recipe, the head first and then all,
+    chooses the best epoch on validation and measures on the test, beside a new
+    head on the frozen network and the commonest class. DIR has the model,
+    README.md, report.html, predictions.csv and the run's record. Exit codes: 0 if
+    all went well, 2 if something has to be put right first, 130 after Ctrl-C.
+
+    [bold]Examples[/bold]
+      ftcourse train images --data photos
+      ftcourse train images --data photos --image-size 160 --output birds
+      ftcourse train images --data photos --model resnet50
+      ftcourse train images --data photos --max-rows 200 --epochs 2
+    """
+    given = locals() | {"resume": False}
+    from .training_images import IMAGES, ImageSettings
+
+    _train(IMAGES, ImageSettings, given)
+
+
+def _train(kind: Kind, settings_class: type[Settings], given: dict[str, Any]) -> None:
+    """Run a training with what was given on the command line."""
+    from .training import run_training
+
+    settings = settings_class(**{name: given[name] for name in settings_class.__dataclass_fields__})
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, it says how to go on
     try:
-        folder = train_classification(settings, output, resume, overwrite, _say)
+        folder = run_training(kind, settings, given["output"], given["resume"], given["overwrite"], _say)
     except KeyboardInterrupt as stop:
         _say(str(stop) or "Stopped.")
         raise typer.Exit(130) from None
     _say(f"Report: {folder / 'report.html'}")
-    _say(f"Try it: ftcourse predict {output}")
+    _say(f"Try it: ftcourse predict {given['output']}")
 
 
 @app.command()
 def predict(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Folder that `ftcourse train` wrote, or a classifier of the hub.")
+        str, typer.Argument(metavar="MODEL", help="Folder that `ftcourse train` wrote, or such a model of the hub.")
     ],
-    file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A text on each line; standard input if left out.")
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="What to answer; standard input if left out.")
     ] = None,
     text_column: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="FILE is a table (CSV, TSV, JSONL, Parquet), and this its column."),
     ] = None,
+    question: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="FILE is the text that this question is about.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="An object of JSON on each line.")] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts at once.")] = 32,
 ) -> None:
-    r"""Answer texts with a classifier: label, probability and text, with tabs between them.
+    """Answer texts with a model that was trained; what kind it is, its folder says.
 
-    There is a line for each line of the input, in order; an empty line has no
-    label. Exit codes: 0 if all went well, 2 if something has to be put right first,
-    130 after Ctrl-C.
+    With tabs between them, it prints what the kind of model is for:
 
-    \b
+    A classifier reads lines, and prints for each label, probability and text; an
+    empty line has no label.
+
+    A finder of names reads lines, and prints for each name the number of its
+    line, label, first character, the one after the last, and the name.
+
+    A classifier of images reads image files and folders of them, and prints for
+    each label, probability and file.
+
+    A reader reads a table or JSON with question and context (or a text, with
+    --question), and prints for each answer, first character, margin and question.
+
+    Exit codes: 0 if all went well, 2 if something has to be put right first, 130
+    after Ctrl-C.
+
     [bold]Examples[/bold]
       ftcourse predict classifier texts.txt
       ftcourse predict classifier reviews.csv --text-column review --json
       echo "A joy from start to finish." | ftcourse predict classifier
+      ftcourse predict names notes.txt --json
+      ftcourse predict photo-classifier holiday.jpg more-photos/
+      ftcourse predict reader questions.csv
+      ftcourse predict reader manual.txt --question "How long is the warranty?"
     """
-    from .predicting import answer, as_line, load_trained, read_texts
+    import json
 
-    texts = read_texts(file, text_column)
-    loaded = load_trained(model)
-    if file is None and sys.stdin.isatty():
+    from .predicting import load_trained
+
+    trained = load_trained(model)
+    texts = trained.read(files or [], text_column=text_column, question=question)
+    if not files and not question and sys.stdin.isatty():
         batch_size = 1
         _say("Write a text and press Enter; Ctrl-D ends.")
     try:
-        for row in answer(texts, *loaded, batch_size):
-            print(as_line(row, as_json), flush=True)
+        for number, row in enumerate(trained.answer(texts, batch_size), 1):
+            line = json.dumps(row, ensure_ascii=False) if as_json else trained.as_line(number, row)
+            if line:
+                print(line, flush=True)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except BrokenPipeError:  # whoever reads the answers has enough of them
@@ -436,12 +631,11 @@ def convert(
     source: Annotated[Path, typer.Argument(help="Examples as JSONL, or as one JSON list.")],
     target: Annotated[Path, typer.Argument(help="The new chat file, for example chats.jsonl.")],
 ) -> None:
-    r"""Make a chat file, which the service can train on, of examples in another format.
+    """Make a chat file, which the service can train on, of examples in another format.
 
     Known are prompt and completion, Alpaca, ShareGPT, and preference pairs
     (DPO), of which the preferred answer is kept.
 
-    \b
     [bold]Examples[/bold]
       ftcourse convert alpaca.json chats.jsonl
     """
@@ -473,12 +667,11 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    r"""Run the fine-tuning service that OpenAI's client can talk to.
+    """Run the fine-tuning service that OpenAI's client can talk to.
 
     It prints the two environment variables that the client needs, and the
     address of a page that shows the jobs. All stays on this machine.
 
-    \b
     [bold]Examples[/bold]
       ftcourse serve                        on this machine, port 8321
       ftcourse serve --port 0               on a free port
@@ -492,11 +685,10 @@ def serve(
 
 @app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    r"""Check this machine, and say how to mend what is not right.
+    """Check this machine, and say how to mend what is not right.
 
     The exit code is 1 if something is broken.
 
-    \b
     [bold]Examples[/bold]
       ftcourse doctor
       ftcourse doctor --json

@@ -1,61 +1,78 @@
-"""What `ftcourse predict` does: a classifier's answers to lines of text, as they come."""
+"""What `ftcourse predict` does: a model's answers to lines of text, as they come."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import CourseError, first_line
 from ..files import model_path
+from ..question_files import scan_questions
 from ..tables import SUFFIXES, read_table
 from .training import found_model, quieten
+from .training_images import WEIGHTS, find_images
 
 _LONGEST = 512  # tokens of a text, where a tokenizer doesn't say
 
 
-def load_trained(name: str) -> tuple[Any, Any]:
-    """Load a classifier that was trained, and its tokenizer.
+class Trained(NamedTuple):
+    """A model that answers.
+
+    Attributes:
+        read: function from files, and options such as text_column, to what is to be answered.
+        answer: function from that and how many to take at once to dictionaries, one each.
+        as_line: function from an answer's number and the answer to what is printed, without the end of its last line.
+    """
+
+    read: Callable[..., Iterable[Any]]
+    answer: Callable[[Iterable[Any], int], Iterator[dict[str, Any]]]
+    as_line: Callable[[int, dict[str, Any]], str]
+
+
+def load_trained(name: str) -> Trained:
+    """Load a model that was trained, of any kind that `ftcourse train` trains.
 
     Args:
-        name: folder that `ftcourse train` wrote, or another classifier of texts: a folder or a name on the hub.
-
-    Returns:
-        The model and the tokenizer.
+        name: folder that `ftcourse train` wrote, or another model of these kinds: a folder or a name on the hub.
 
     Raises:
-        CourseError: if there is none, or it has no trained head that gives a text one class.
+        CourseError: if there is none, or it has no trained head of such a kind.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+    import transformers
 
     quieten()
     path = model_path(found_model(name))
+    if (Path(path) / WEIGHTS).is_file():
+        return _looker(Path(path) / WEIGHTS)
     try:
-        config = AutoConfig.from_pretrained(path)
-        if not any("ForSequenceClassification" in kind for kind in config.architectures or []):
+        config = transformers.AutoConfig.from_pretrained(path)
+        said = " ".join(config.architectures or [])
+        kind = next((kind for kind in _KINDS if f"For{kind}" in said), None)
+        if kind is None:
             raise CourseError(
-                f"{name} is no trained classifier of texts, so its answers would be chance: train one from it first, "
-                "with `ftcourse train classification`."
+                f"{name} is no trained model of a kind that is known here, so its answers would be chance: train one "
+                "from it first, with `ftcourse train`."
             )
         if config.problem_type == "multi_label_classification" or config.num_labels < 2:
             raise CourseError(f"{name} doesn't choose one class for a text: use transformers' pipeline for it.")
-        model = AutoModelForSequenceClassification.from_pretrained(path)
-        return model, AutoTokenizer.from_pretrained(path)
+        model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(path)
+        return _KINDS[kind](model, transformers.AutoTokenizer.from_pretrained(path))
     except (OSError, ValueError) as error:
         raise CourseError(
             f"{name} can't be loaded: {first_line(error)} Name a folder that `ftcourse train` wrote."
         ) from error
 
 
-def read_texts(file: Path | None, text_column: str | None = None) -> Iterable[str]:
+def read_texts(files: Sequence[Path], text_column: str | None = None, **others: Any) -> Iterable[str]:
     """Return the texts to answer.
 
     Args:
-        file: a text on each line, or a table; None reads standard input, line by line as it comes.
+        files: one with a text on each line, or a table; none reads standard input, line by line as it comes.
         text_column: column of the table with the texts; None for plain lines.
+        **others: options of other kinds of model, which may not be given.
 
     Returns:
         Strings, without the ends of their lines.
@@ -63,6 +80,10 @@ def read_texts(file: Path | None, text_column: str | None = None) -> Iterable[st
     Raises:
         CourseError: if the file can't be read, or is a table of which no column is named.
     """
+    _refuse(others, "reads texts")
+    if len(files) > 1:
+        raise CourseError(f"This model reads one file, and there are {len(files)}: give one after the other.")
+    file = files[0] if files else None
     if file is None:
         return _lines(sys.stdin, "Standard input")
     if text_column:
@@ -85,7 +106,19 @@ def _lines(stream: Iterable[str], name: str) -> Iterator[str]:
         raise CourseError(f"{name} is not UTF-8: convert it first, for example with iconv.") from error
 
 
-def answer(texts: Iterable[str], model: Any, tokenizer: Any, batch_size: int = 32) -> Iterator[dict[str, Any]]:
+def _one_line(*cells: object) -> str:
+    return "\t".join(" ".join(str(cell).split()) for cell in cells)
+
+
+def _longest(tokenizer: Any) -> int:
+    return tokenizer.model_max_length if tokenizer.model_max_length < 10**6 else _LONGEST
+
+
+def _classifier(model: Any, tokenizer: Any) -> Trained:
+    return Trained(read_texts, lambda texts, batch_size: classify(texts, model, tokenizer, batch_size), class_line)
+
+
+def classify(texts: Iterable[str], model: Any, tokenizer: Any, batch_size: int = 32) -> Iterator[dict[str, Any]]:
     """Yield the answer to each text, in order; texts are taken as they are needed.
 
     Args:
@@ -99,23 +132,139 @@ def answer(texts: Iterable[str], model: Any, tokenizer: Any, batch_size: int = 3
     """
     from ..classification import predict
 
-    longest = tokenizer.model_max_length if tokenizer.model_max_length < 10**6 else _LONGEST
     waiting = iter(texts)
     while part := list(itertools.islice(waiting, batch_size)):
         full = [text for text in part if text.strip()]
-        found = iter(predict(full, model, tokenizer, longest, batch_size))
+        found = iter(predict(full, model, tokenizer, _longest(tokenizer), batch_size))
         for text in part:
             yield {"text": text, **(next(found) if text.strip() else {"label": None, "probability": None})}
 
 
-def as_line(row: dict[str, Any], as_json: bool) -> str:
-    """Return an answer as one line.
+def class_line(number: int, row: dict[str, Any]) -> str:
+    """Return an answer as one line: label, probability and text with tabs between them.
 
     Args:
-        row: as `answer` yields it.
-        as_json: an object of JSON; else label, probability and text with tabs between them.
+        number: of the answer, from 1.
+        row: as `classify` yields it.
     """
-    if as_json:
-        return json.dumps(row, ensure_ascii=False)
-    cells = (row["label"] or "", "" if row["probability"] is None else f"{row['probability']:.4f}", row["text"])
-    return "\t".join(" ".join(cell.split()) for cell in cells)
+    share = "" if row["probability"] is None else f"{row['probability']:.4f}"
+    return _one_line(row["label"] or "", share, row["text"])
+
+
+def _finder(model: Any, tokenizer: Any) -> Trained:
+    from ..ner import predict_entities
+
+    def find(texts: Iterable[str], batch_size: int) -> Iterator[dict[str, Any]]:
+        for text in texts:  # each by itself, as its words are decided together
+            yield {"text": text, "entities": predict_entities(text, model, tokenizer, _longest(tokenizer))}
+
+    return Trained(read_texts, find, name_lines)
+
+
+def name_lines(number: int, row: dict[str, Any]) -> str:
+    """Return the names of a text, a line each: the text's number, label, start, end and name with tabs between them.
+
+    Args:
+        number: of the text, from 1.
+        row: with text and entities, as `ner.predict_entities` returns them.
+    """
+    names = [_one_line(number, *(one[part] for part in ("label", "start", "end", "text"))) for one in row["entities"]]
+    return "\n".join(names)
+
+
+def _reader(model: Any, tokenizer: Any) -> Trained:
+    from ..qa import answer_question
+
+    how = getattr(model.config, "reading", {})  # as it was measured, where `ftcourse train qa` wrote it
+
+    def answer(rows: Iterable[dict[str, str]], batch_size: int) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            found = answer_question(row["question"], row["context"], model, tokenizer, **how)
+            yield {"question": row["question"], **found}
+
+    return Trained(read_asked, answer, answer_line)
+
+
+def answer_line(number: int, row: dict[str, Any]) -> str:
+    """Return the answer to a question as one line: answer, first character, margin and question, with tabs between.
+
+    Args:
+        number: of the question, from 1.
+        row: with question, and text, start and margin as `qa.answer_question` returns them.
+    """
+    return _one_line(row["text"], row["start"] if row["text"] else "", f"{row['margin']:.2f}", row["question"])
+
+
+def read_asked(files: Sequence[Path], question: str | None = None, **others: Any) -> Iterable[dict[str, str]]:
+    """Return questions with the texts to answer them from.
+
+    Args:
+        files: one file: a table or JSON with question and context, or the text that is asked about.
+        question: about the text of the file or of standard input; None reads the questions from the file.
+        **others: options of other kinds of model, which may not be given.
+
+    Returns:
+        Dictionaries with question and context.
+
+    Raises:
+        CourseError: if a file can't be read, or something is missing or too much.
+    """
+    _refuse(others, "answers questions")
+    if question:
+        context = "\n".join(read_texts(files))
+        if not question.strip() or not context.strip():
+            raise CourseError("The question or the text that it is about is empty: give both.")
+        return [{"question": question, "context": context}]
+    if len(files) != 1:
+        raise CourseError(
+            "This model answers questions about texts: give one file with the columns question and context, or "
+            "--question and a file with the text."
+        )
+    rows = scan_questions(files[0], answers=False)
+    if bad := next((row for row in rows if row["fault"]), None):
+        raise CourseError(f"{bad['name']} of {files[0].name} has {bad['fault']}.")
+    return [{name: row["example"][name] for name in ("question", "context")} for row in rows]
+
+
+def _looker(weights: Path) -> Trained:
+    from .. import transfer
+
+    model, facts = transfer.load_classifier(weights)
+
+    def look(files: Iterable[Path], batch_size: int) -> Iterator[dict[str, Any]]:
+        waiting = iter(files)
+        while part := list(itertools.islice(waiting, batch_size)):
+            for file, found in zip(part, transfer.predict(part, model, facts), strict=True):
+                yield {"file": str(file), **found}
+
+    return Trained(read_images, look, image_line)
+
+
+def read_images(files: Sequence[Path], **others: Any) -> list[Path]:
+    """Return the images to answer.
+
+    Args:
+        files: image files, and folders of which all images are meant.
+        **others: options of other kinds of model, which may not be given.
+    """
+    _refuse(others, "classifies images")
+    return find_images(files)
+
+
+def image_line(number: int, row: dict[str, Any]) -> str:
+    """Return the answer to an image as one line: label, probability and file, with tabs between them.
+
+    Args:
+        number: of the image, from 1.
+        row: with label, probability and file.
+    """
+    return _one_line(row["label"], f"{row['probability']:.4f}", row["file"])
+
+
+def _refuse(others: dict[str, Any], what: str) -> None:
+    for name, value in others.items():
+        if value is not None:
+            raise CourseError(f"This model {what}, so --{name.replace('_', '-')} has no meaning: leave it out.")
+
+
+_KINDS = {"SequenceClassification": _classifier, "TokenClassification": _finder, "QuestionAnswering": _reader}

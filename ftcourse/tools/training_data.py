@@ -1,9 +1,10 @@
-"""The check of a table before a training: what is wrong with which lines, what is left out, and what stays together."""
+"""The check of data before a training: what is wrong with which lines, what is left out, and what stays together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..data_checks import REMEDIES, UNUSABLE, normalise, rare_labels
 from ..errors import CourseError
@@ -12,6 +13,9 @@ from ..tables import class_names
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from datasets import Dataset, DatasetDict
+
+    from .training import Settings
 
 FEWEST = 3  # rows of a class: one for each of training, validation and test
 _UNLIMITED = 10**9  # characters: how much of a text the model reads is counted in tokens
@@ -22,26 +26,44 @@ _WHAT_TO_DO = {
     "conflict": "Read them and keep the right one; --clean leaves all of them out.",
     "similar_names": "Give them one name if they mean the same.",
     "few": "Collect more, give the rows another label, or leave them out with --clean.",
+    "unusable": "Mend it.",
+    "duplicate_sentence": "Without documents, copies stay in one split together; --clean keeps the first of them.",
+    "conflict_sentence": "Read them: only another context can make both right. --clean leaves all of them out.",
+    "duplicate_question": "Copies stay in one split together; --clean keeps the first of them.",
+    "conflict_question": "Read them and keep the right one; --clean leaves all of them out.",
+    "few_names": "Collect more, give the names another label, or leave their sentences out with --clean.",
+    "duplicate_image": "Copies stay in one split together; --clean keeps the first of them.",
+    "conflict_image": "Look at them and keep the right one; --clean leaves all of them out.",
+    "few_images": "Collect more, move the images to another class, or leave them out with --clean.",
+    "few_documents": "Sentences of one document may be in two splits, which flatters the result: give more documents.",
+    "leak": "The result is flattered by them: take them out of one of the files.",
 }
 _TITLES = {
     "wrong_type": "not text", "missing": "missing", "empty": "empty", "encoding": "garbled characters",
     "duplicate": "copies", "near_duplicate": "near-copies", "conflict": "same text, other label",
     "imbalance": "rare class", "similar_names": "similar class names", "few": f"fewer than {FEWEST} rows",
+    "unusable": "can't be used", "duplicate_sentence": "copies",
+    "conflict_sentence": "same words, other tags",
+    "duplicate_question": "copies", "conflict_question": "same question, other answer",
+    "few_names": f"fewer than {FEWEST} names",
+    "duplicate_image": "copies", "conflict_image": "same file, other class",
+    "few_images": f"fewer than {FEWEST} images",
+    "few_documents": "few documents", "leak": "seen in training",
 }  # fmt: skip
 
 
 class Finding(NamedTuple):
-    """One kind of fault in a table.
+    """One kind of fault in data.
 
     Attributes:
         kind: short name of the fault.
-        places: lines (or rows) that have it, in order; none where it is about the data as a whole.
+        places: lines (or rows, items, files) that have it, in order; none where it is about the data as a whole.
         reason: what is wrong, of the first line if there are many.
         left_out: whether the rows were left out.
     """
 
     kind: str
-    places: list[int]
+    places: list[Any]
     reason: str
     left_out: bool = False
 
@@ -67,6 +89,85 @@ class Finding(NamedTuple):
             return f"{place} {self.places[0]}"
         shown = ", ".join(map(str, self.places[:5]))
         return f"{len(self.places):,} {place}s: {shown}{', …' if len(self.places) > 5 else ''}"
+
+
+def drawn(frame: pd.DataFrame, settings: Settings, say: Callable[[str], None]) -> pd.DataFrame:
+    """Return a table, or so many of its rows as are wanted, in their order.
+
+    Args:
+        frame: the table.
+        settings: with the number and the seed.
+        say: called with a line where rows are drawn.
+    """
+    if not settings.max_rows or len(frame) <= settings.max_rows:
+        return frame
+    say(f"Drew {settings.max_rows:,} of them")
+    return frame.iloc[sorted(frame.reset_index().sample(settings.max_rows, random_state=settings.seed).index)]
+
+
+def split_given(frame: pd.DataFrame, given: Mapping[str, pd.DataFrame], settings: Settings, items: str) -> DatasetDict:
+    """Cut from a table what was not given: train, validation and test, of which no two share a cluster.
+
+    Args:
+        frame: with the columns cluster, and label, of which each split shall have its share.
+        given: tables that are used as they are, by the name of their split.
+        settings: with the shares and the seed.
+        items: what the rows are called.
+
+    Returns:
+        The three splits, with the place of each row as a column; label is left out.
+
+    Raises:
+        CourseError: if there is too little to cut from.
+    """
+    from datasets import Dataset, DatasetDict
+
+    from ..splits import split_stratified
+
+    def as_dataset(rows: pd.DataFrame) -> Dataset:
+        return Dataset.from_dict({str(rows.index.name): rows.index.tolist(), **{k: list(v) for k, v in rows.items()}})
+
+    groups, shares = frame["cluster"].nunique(), [settings.validation_share, settings.test_share]
+    if groups < 4 and len(given) < 2:
+        raise CourseError(
+            f"There are {groups} groups of {items} that may be parted from one another, and the splits need four: give "
+            f"more {items}."
+        )
+    least = [0.0 if name in given else max(share, number / groups)
+             for name, share, number in zip(("validation", "test"), shares, (1, 2), strict=True)]  # fmt: skip
+    rows = as_dataset(frame)
+    splits = DatasetDict(train=rows)
+    if any(least):
+        splits = split_stratified(rows, "cluster", least[0], least[1], settings.seed)
+    columns = [name for name in splits["train"].column_names if name != "label"]  # the place is the first
+    for name, own in given.items():
+        splits[name] = as_dataset(own[[column for column in columns if column in own]])
+    splits = DatasetDict({name: splits[name].select_columns(columns) for name in ("train", "validation", "test")})
+    if len(splits["test"]) < 2:
+        raise CourseError(f"The test has one of the {items} only, which measures nothing: give more {items}.")
+    return splits
+
+
+def leaks(splits: DatasetDict, given: Iterable[str], column: str, items: str) -> list[Finding]:
+    """Return what was given for validation or test and is in training, too.
+
+    Args:
+        splits: the three.
+        given: names of the splits that were given.
+        column: to compare by, strings or lists of words.
+        items: what it holds.
+    """
+
+    def same(value: str | list[str]) -> str | None:
+        return normalise(value if isinstance(value, str) else " ".join(value))
+
+    known, found = set(map(same, splits["train"][column])), []
+    for name in given:
+        rows = splits[name]
+        pairs = zip(rows[rows.column_names[0]], rows[column], strict=True)
+        places = [place for place, value in pairs if same(value) in known]
+        found.append(Finding("leak", places, f"{items} given for {name} are among those of training, too"))
+    return [finding for finding in found if finding.places]
 
 
 class Prepared(NamedTuple):
@@ -99,12 +200,12 @@ def prepare(frame: pd.DataFrame, clean: bool = False) -> Prepared:
     place, count = str(frame.index.name or "row"), len(frame)
     _check_names(class_names(frame["label"]), count)
     findings = [finding._replace(left_out=clean) for finding in _faults(frame, UNUSABLE)]
-    _refuse(findings, place, clean)
-    frame = _without(frame, findings)
-    pairs = _near_pairs(frame["text"].tolist())
+    refuse(findings, place, clean)
+    frame = without(frame, findings)
+    pairs = near_pairs(frame["text"].tolist())
     findings += [finding._replace(left_out=clean) for finding in _copies(frame, pairs)]
     if clean:
-        frame = _without(frame, findings)
+        frame = without(frame, findings)
         pairs = []  # of those, one at most is left
     counts = frame["label"].value_counts()
     few = [
@@ -112,8 +213,8 @@ def prepare(frame: pd.DataFrame, clean: bool = False) -> Prepared:
         for name, number in counts.items()
         if number < FEWEST
     ]
-    _refuse(few, place, clean)
-    frame = _without(frame, few)
+    refuse(few, place, clean)
+    frame = without(frame, few)
     _check_names(class_names(frame["label"]), len(frame))
     return Prepared(frame, _clusters(frame, pairs), [*findings, *few, *_of_all(frame)])
 
@@ -132,16 +233,62 @@ def _check_names(names: Sequence[str], count: int) -> None:
         )
 
 
-def _refuse(findings: Sequence[Finding], place: str, clean: bool) -> None:
-    """Stop at rows that can't be used, unless they are to be left out."""
+def refuse(findings: Sequence[Finding], place: str, clean: bool, items: str = "rows") -> None:
+    """Stop at what can't be used, unless it is to be left out.
+
+    Args:
+        findings: of what can't be used.
+        place: what is counted, line or row.
+        clean: whether it is to be left out.
+        items: what it is called.
+
+    Raises:
+        CourseError: naming the places.
+    """
     if findings and not clean:
         said = "; ".join(f"{finding.reason} ({finding.where(place)})" for finding in findings[:10])
+        more = f"; and {len(findings) - 10:,} more kinds of fault" if len(findings) > 10 else ""
         raise CourseError(
-            f"There are rows that can't be used: {said}. Mend them in the data, or leave them out with --clean."
+            f"There are {items} that can't be used: {said}{more}. Mend them in the data, or leave them out with "
+            "--clean."
         )
 
 
-def _without(frame: pd.DataFrame, findings: Iterable[Finding]) -> pd.DataFrame:
+def faulty(faults: Iterable[tuple[Any, str]], file: str, clean: bool) -> list[Finding]:
+    """Return faults of single examples, those of one kind together.
+
+    Args:
+        faults: the place of each and what is wrong there, such as "the tag 'x': write it otherwise".
+        file: that they are in.
+        clean: whether the examples are left out.
+    """
+    found: dict[str, Finding] = {}
+    for place, reason in faults:
+        kind = re.sub(r"'[^']*'|\"[^\"]*\"|\d+", "…", reason)  # what is quoted differs from place to place
+        found.setdefault(kind, Finding("unusable", [], f"{file} has {reason}", clean)).places.append(place)
+    return list(found.values())
+
+
+def say_findings(findings: Iterable[Finding], place: str, say: Callable[[str], None]) -> None:
+    """Say what was found, a line each.
+
+    Args:
+        findings: of the data.
+        place: what is counted, line or row.
+        say: called with each line.
+    """
+    for finding in findings:
+        where = finding.where(place)
+        say(f"  {finding.title}{f', {where}' if where else ''}: {finding.reason}. {finding.remedy}")
+
+
+def without(frame: pd.DataFrame, findings: Iterable[Finding]) -> pd.DataFrame:
+    """Return a table without the rows that are left out.
+
+    Args:
+        frame: whose index has the places.
+        findings: those that say so leave their rows out.
+    """
     places = {place for finding in findings if finding.left_out for place in finding.places}
     return frame[~frame.index.isin(places)]
 
@@ -161,8 +308,12 @@ def _faults(frame: pd.DataFrame, kinds: Iterable[str]) -> list[Finding]:
     return list(found.values())
 
 
-def _near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Return pairs of positions whose texts are nearly the same, the earlier first."""
+def near_pairs(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """Return pairs of positions whose texts are nearly the same, the earlier first.
+
+    Args:
+        texts: strings.
+    """
     from ..quality import find_near_duplicates
 
     # Of punctuation alone nothing is left to compare, so that all such texts would be copies of one another.
@@ -192,29 +343,46 @@ def _of_all(frame: pd.DataFrame) -> list[Finding]:
     names = class_names(frame["label"])
     for issue in rare_labels(frame[["label"]].to_dict("records"), "label", names, min_balance=0.2):
         found.append(Finding("imbalance", [], issue.reason.replace(" items ", " rows ")))
+    return [*found, *alike_names(names)]
+
+
+def alike_names(names: Iterable[str]) -> list[Finding]:
+    """Return a finding for each set of labels that differ in case or spaces only.
+
+    Args:
+        names: of the labels.
+    """
     alike: dict[str, list[str]] = {}
     for name in names:
         alike.setdefault(normalise(name), []).append(name)
-    found += [
+    return [
         Finding("similar_names", [], f"the labels {', '.join(map(repr, sorted(names)))} differ in case or spaces only")
         for names in alike.values()
         if len(names) > 1
     ]
-    return found
 
 
 def _clusters(frame: pd.DataFrame, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     """Return a number for each row: the same for rows of one group, of the same text, or nearly the same."""
+    return link([frame["text"].map(normalise), *([frame["group"]] if "group" in frame else [])], pairs)
+
+
+def link(keys: Sequence[Sequence[Any] | pd.Series], pairs: Sequence[tuple[int, int]] = ()) -> np.ndarray:
+    """Return a number for each row: the same for rows that share a key, or that are a pair.
+
+    Args:
+        keys: each with a value for each row; a missing one is shared with none.
+        pairs: of rows, counted from 0.
+    """
     import numpy as np
     import pandas as pd
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    count, links = len(frame), [np.array(pairs, dtype=int).reshape(-1, 2)]
+    count, links = len(keys[0]), [np.array(pairs, dtype=int).reshape(-1, 2)]
     size = count
-    keys = [frame["text"].map(normalise), *([frame["group"]] if "group" in frame else [])]
-    for key in keys:  # each text and each group is a node of its own, to which its rows are linked
-        codes, names = pd.factorize(key)
+    for key in keys:  # each value is a node of its own, to which its rows are linked
+        codes, names = pd.factorize(pd.Series(key, dtype=object))
         links.append(np.column_stack([np.flatnonzero(codes >= 0), codes[codes >= 0] + size]))
         size += len(names)
     first, second = np.concatenate(links).T
