@@ -593,10 +593,11 @@ def _compare_verdict(
 ) -> None:
     mean, deviation, half = student_interval(gains)
     said = f"{case}your gain is {gain:+.4f}; it is {mean:+.4f}"
-    require(abs(gain + mean) > 1e-9 or abs(mean) < 1e-9, f"{said}: after minus before, not the other way round.")
-    require(abs(gain - 100 * mean) > 1e-6 or abs(mean) < 1e-9, f"{said}: leave it a share, not points.")
-    require(abs(gain - max(gains)) > 1e-9 or abs(mean - max(gains)) < 1e-9, f"{said}, the mean of all seeds, the bad ones, too.")
-    require(abs(gain - mean) < 1e-9, f"{said}, the mean over the seeds of after minus before, unrounded.")
+    if abs(gain - mean) > 1e-9:
+        require(abs(gain + mean) > 1e-9, f"{said}: after minus before, not the other way round.")
+        require(abs(gain - 100 * mean) > 1e-6, f"{said}: leave it a share, not points.")
+        require(abs(gain - max(gains)) > 1e-9, f"{said}, the mean of all seeds, the bad ones, too.")
+        raise Wrong(f"{said}, the mean over the seeds of after minus before, unrounded.")
     require(
         not math.isnan(half_width),
         f"{case}your half-width is nan: where all differences are the same, it is 0, and the interval is the gain.",
@@ -650,7 +651,7 @@ _THRESHOLD_CLUES = {
 }
 
 
-_COSTS = ((302, 5, 1), (1, 1, 8), (3, 1, 1), (4, 3, 2), (7, 40, 1), (5, 1, 60))  # a seed, a false alarm, a miss
+_COSTS = ((302, 5, 1), (1, 1, 8), (27, 1, 1), (4, 3, 2), (7, 40, 1), (5, 1, 60))  # a seed, a false alarm, a miss
 
 
 def _side(seed: int, count: int, edges: bool = False) -> tuple[Any, Any]:

@@ -1213,6 +1213,13 @@ for name, message, choose in (
         r"A false alarm costs 40, .* one above all of them, which never says yes",
         lambda v, t, a, m: cheapest(v, a, m, tried=v[0]),
     ),
+    (
+        "mean_of_the_cheapest",
+        r"A false alarm costs 1, a miss 1. On validation your threshold .* and another",
+        lambda v, t, a, m: np.mean(
+            [x for x in v[0] if cost_of(x, v, a, m) == cost_of(cheapest(v, a, m), v, a, m)] or [2]
+        ),
+    ),
     ("dearest", r"On validation your threshold", lambda v, t, a, m: max(v[0], key=lambda one: cost_of(one, v, a, m))),
     ("a_place", r"On validation your threshold \d", lambda v, t, a, m: np.argmin([cost_of(x, v, a, m) for x in v[0]])),
     ("no_number", r"Your threshold is nan", lambda v, t, a, m: math.nan),
