@@ -18,7 +18,7 @@ OLD_NAMES = {
     "multiple values for keyword argument": "It is in **training as well, which wins: put your choices and training "
     "into one dictionary, {**yours, **training}.",
 }
-GIVEN = {"max_steps": 4, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "disable_tqdm": True}
+GIVEN: dict[str, Any] = {"max_steps": 4, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "disable_tqdm": True}
 _COMPARED = ("input_ids", "label", "labels", "start_positions", "end_positions")
 
 
