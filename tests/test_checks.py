@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftcourse.checks import EXERCISES, engine, find_exercise, gathered, progress, sentiment
-from ftcourse.checks.engine import CheckFailed, Exercise, Wrong, require, run
+from ftcourse.checks.engine import CheckFailed, Exercise, Wrong, apart, ask, require, run
 from ftcourse.checks.reading import as_rows
 from ftcourse.errors import CourseError
 
@@ -208,6 +208,46 @@ def test_wrong_from_what_the_check_handed_over_stays_wrong(double):
         raise Wrong("This is refused.")
 
     assert double.judge(refuse).outcome == "wrong"
+
+
+def given_values():
+    return [[1, ("a", [2.0])], {"numbers": np.array([1.0, np.nan]), "texts": np.array(["a", "b"])}]
+
+
+@pytest.mark.parametrize(("change", "name"), [
+    (lambda rows, columns: None, None),
+    (lambda rows, columns: rows[0], None),
+    (lambda rows, columns: rows[1][1].append(3), "rows"),
+    (lambda rows, columns: rows.reverse(), "rows"),
+    (lambda rows, columns: columns["numbers"].sort() or columns["numbers"].__setitem__(0, 2), "columns"),
+    (lambda rows, columns: columns["texts"].__setitem__(0, "b"), "columns"),
+    (lambda rows, columns: columns.pop("texts"), "columns"),
+])  # fmt: skip
+def test_arguments_that_are_changed_are_named(change, name):
+    def answer(rows, columns):
+        change(rows, columns)
+        return 1
+
+    if name is None:
+        assert ask(answer, *given_values()) == 1
+    else:
+        with pytest.raises(Wrong, match=f"changed {name}, which it was given"):
+            ask(answer, *given_values())
+
+
+def test_generator_will_not_do_where_its_result_is_needed_twice():
+    def numbers(count):
+        yield from range(count)
+
+    assert run(numbers, 2) == [0, 1]
+    with pytest.raises(Wrong, match="returns a generator, which can be gone through once"):
+        run(numbers, 2, reread=True)
+
+
+def test_two_numbers_are_written_so_that_they_can_be_told_apart():
+    assert apart(0.5, 0.25) == ("0.5", "0.25")
+    assert apart(2 / 3, 0.6667) == ("0.66667", "0.6667")
+    assert apart(1.0, 1.0) == ("1", "1")
 
 
 def test_only_a_front_end_that_can_answer_counts_as_somebody(tmp_path, monkeypatch):

@@ -85,6 +85,15 @@ def test_other_answer(name, case):
     assert found.outcome == case.outcome and re.search(case.message, found.message), found
 
 
+@pytest.mark.parametrize(
+    "step", [("1_sentiment", "build_trainer"), ("5_names", "make_trainer"), ("6_questions", "make_reader")]
+)
+def test_checks_of_trainers_show_no_progress_and_no_log(step, capfd):
+    assert judge(*step, read_steps(step[0])[step[1]]["solution"])[0].outcome == "right"
+    shown = "".join(capfd.readouterr())
+    assert "%|" not in shown and "train_runtime" not in shown and "eval_loss" not in shown, shown
+
+
 @pytest.mark.parametrize(("name", "step"), STEPS)
 def test_matrix_is_complete(name, step):
     outcomes = [case.outcome for case in matrix(name).cases if case.step == step]

@@ -1,15 +1,16 @@
 """The checks of exercise 7: clean the data, and say what it brought."""
 
 import math
+import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 from ..planting import plant_faults
 from . import hashes
-from .engine import Exercise, Wrong, require, run, shown
+from .engine import Exercise, Wrong, apart, ask, require, shown
 from .intervals import explain_half_width, student_interval
-from .reading import as_list, as_number, as_numbers, as_records, as_rows, fields
+from .reading import ONE_PASS, as_dict, as_list, as_number, as_numbers, as_rows, fields
 
 exercise = Exercise("7_data", "Clean the data, and say what it brought")
 VERDICTS = {1: "after is better", -1: "before is better", 0: "no difference seen"}
@@ -43,6 +44,8 @@ _ROWS: tuple[tuple[str, str | None, str | None, str], ...] = (
     ("Worth a look.", "mixed", "conflict", "it stands there as fresh, too; three labels are in use"),
     ("WORTH a look.", "rotten", "conflict", "it stands there as fresh and as mixed, too; all three belong to it"),
     ("loud and long", "fresh", None, "the order of the words tells texts apart"),
+    ("No body cares.", "fresh", None, "one blank between words stays: No body and Nobody are different texts"),
+    ("Nobody cares.", "rotten", None, "one blank between words stays: No body and Nobody are different texts"),
 )
 _LABELS = ("rotten", "mixed", "fresh")
 _KINDS = ("blank", "label", "conflict")
@@ -57,7 +60,7 @@ def find_faults(answer: Any) -> str:
     sound, test = _invented(), _invented(("The lighthouse", "A stranger", "The orchard"), "test film")
     spoilt, planted = plant_faults(sound, test, ("bad", "good"), seed=7, share=0.05)
     _compare_faults(answer, spoilt, ("bad", "good"), {kind: planted[kind] for kind in _KINDS})
-    none = _faults(run(answer, deepcopy(sound), ["bad", "good"]), len(sound))
+    none = _faults(ask(answer, deepcopy(sound), ["bad", "good"]), len(sound))
     require(not any(none.values()), f"In {len(sound)} sound rows you find {shown(none)}.")
     return (
         f"All {sum(map(len, truth.values()))} faults of {len(rows)} rows, and all that were planted in {len(sound)} "
@@ -75,9 +78,7 @@ _FAULT_CLUES = {
 def _compare_faults(
     answer: Any, rows: list[dict[str, Any]], labels: Sequence[str], truth: dict[str, list[int]], why: Any = None
 ) -> None:
-    given = deepcopy(rows)
-    found = _faults(run(answer, given, list(labels), clues=_FAULT_CLUES), len(rows))
-    require(given == rows, "Your function changed the rows that it was given: others use them, too. Work on a copy.")
+    found = _faults(ask(answer, deepcopy(rows), list(labels), clues=_FAULT_CLUES), len(rows))
     for kind in _KINDS:
         for row in sorted(set(truth[kind]) ^ set(found[kind])):
             said = f"is missing from {kind!r}" if row in truth[kind] else f"is named under {kind!r} and isn't one"
@@ -90,12 +91,16 @@ def _compare_faults(
 
 def _faults(value: Any, count: int) -> dict[str, list[int]]:
     """Return what was found as a dictionary from each kind to numbers of rows."""
-    named = dict(value.items()) if hasattr(value, "columns") else fields(value)
+    named = dict(value.items()) if hasattr(value, "columns") else as_dict(value)
     require(named is not None, f"Return a dictionary with {', '.join(map(repr, _KINDS))}; this is {shown(value)}.")
     lacking = [kind for kind in _KINDS if kind not in (named or {})]
     require(not lacking, f"There is no {', '.join(map(repr, lacking))} among {shown(list(named or {}))}.")
     found = {}
     for kind in _KINDS:
+        require(
+            not isinstance((named or {})[kind], ONE_PASS),
+            f"Under {kind!r} is what can be gone through once, and the cells below do so more than once: make a list.",
+        )
         rows = as_rows((named or {})[kind], count)
         require(
             rows is not None, f"Under {kind!r} is {shown((named or {})[kind])}: give numbers of rows, 0 to {count - 1}."
@@ -129,6 +134,7 @@ _TEST = (
     "A joy.",
     "Meh",
     "A slow start, but the first hour is worth the wait.",
+    "Ha ha ha",
 )
 _TRAIN = {
     0: ("Nothing here is worth the wait.", "a phrase of a test text is another text"),
@@ -146,6 +152,8 @@ _TRAIN = {
     12: ("A joy.", "it is the same text"),
     13: ("Brilliant cast", "each run of both texts counts once, the shared ones, too"),
     14: ("Dull plot, brilliant cast", "it has the same words in another order, and each run counts once"),
+    15: ("A -- joy -- ?!", "punctuation is in the runs like any other character"),
+    16: ("Ha ha ha ha ha", "a run that stands several times in a text counts once: all different runs"),
 }
 
 
@@ -154,7 +162,8 @@ def find_leaks(answer: Any) -> str:
     """Judge an answer to: Step 2, copies of test texts."""
     train, test = [text for text, _ in _TRAIN.values()], list(_TEST)
     for limit in (0.6, 0.9, 0.45):
-        given = run(answer, list(train), list(test), limit, clues={"ZeroDivisionError": "A text may be empty."})
+        clues = {"ZeroDivisionError": "A text may be empty."}
+        given = ask(answer, list(train), list(test), limit, clues=clues, reread=True)
         found = as_rows(given, len(train))
         if found is None:
             raise Wrong(f"Return numbers of training texts, 0 to {len(train) - 1}; this is {shown(given)}.")
@@ -168,7 +177,7 @@ def find_leaks(answer: Any) -> str:
                     f"{nearest!r}, and of all their runs {share:.1%} are in both: {why}."
                 )
         require(len(found) == len(set(found)), f"A text is named more than once, {shown(given)}: name each once.")
-    nothing = as_rows(run(answer, train[:3], [], 0.6, clues={"ValueError": "There may be no test text."}), 3)
+    nothing = as_rows(ask(answer, train[:3], [], 0.6, clues={"ValueError": "There may be no test text."}), 3)
     require(nothing == [], "With no test text at all, no training text is a copy of one: return no row.")
     return f"Copies are found at three limits, changed ones, too, and of {len(train)} texts no other is reported."
 
@@ -192,10 +201,27 @@ def find_suspects(answer: Any) -> str:
     features, labels, films, flipped = _line()
     found = _suspects(answer, LogisticRegression(), features, labels, films, 2)
     _compare_order(found, labels, flipped)
+    _suspects(answer, LogisticRegression(), features, labels, films, len(labels))
     features, labels, films, flipped = _three_classes()
     found = _suspects(answer, LogisticRegression(), features, labels, films, len(flipped))
     _compare_suspects(
         found, flipped, "there are three classes, and a label's own probability is in the column of its number"
+    )
+    require(
+        found == flipped,
+        f"Of the rows with a wrong label, row {flipped[0]} is the least likely: the model is unsure between the other "
+        f"two classes, and its own has next to nothing. You name {shown(found)}: sort by the probability of the row's "
+        "own label, not by how sure the model is of another.",
+    )
+    features, labels, films, alone = _one_film_of_its_own()
+    with warnings.catch_warnings():  # scikit-learn's, that a part of the films lacks a class
+        warnings.simplefilter("ignore")
+        found = _suspects(answer, LogisticRegression(), features, labels, films, len(alone))
+    _compare_suspects(
+        found,
+        alone,
+        "no other film has their class, so that it gets the probability 0. A model's columns are those of "
+        "its classes_, which then lack one",
     )
     for rows_of_a_film, why in (
         (
@@ -218,18 +244,20 @@ def find_suspects(answer: Any) -> str:
 _SUSPECT_CLUES = {
     "is not fitted": "The model comes untrained: train it on the other folds.",
     "out of bounds": "Labels are numbers of classes, from 0, and a row has a probability for each class.",
+    "predict_log_proba": "Not every classifier has it; predict_proba gives the same order.",
     "groups": "Splitters of groups want to know the group of each row, groups=films.",
 }
 
 
 def _suspects(answer: Any, model: Any, features: Any, labels: Any, films: list[str], count: int) -> list[int]:
     """Return what the learner's function names, row numbers in their order."""
-    given = run(answer, model, features.copy(), labels.copy(), list(films), count, clues=_SUSPECT_CLUES)
+    given = ask(answer, model, features.copy(), labels.copy(), list(films), count, clues=_SUSPECT_CLUES)
     require(not isinstance(given, (set, frozenset)), "A set has no order: return a list, the least likely first.")
     found = None if _is_mask(given) else as_rows(given, len(labels))
     if found is None:
         raise Wrong(f"Return a list of {count} row numbers, 0 to {len(labels) - 1}; this is {shown(given)}.")
-    require(len(found) == count, f"Asked for {count} rows, you return {len(found)}: the first {count} of the order.")
+    why = f"the first {count} of the order" if count < len(labels) else "each row is to be judged, once"
+    require(len(found) == count, f"Asked for {count} rows, you return {len(found)}: {why}.")
     require(len(set(found)) == count, f"A row is named more than once, {shown(found)}: name each once.")
     return found
 
@@ -252,14 +280,25 @@ def _line() -> tuple[Any, Any, list[str], list[int]]:
 
 
 def _three_classes() -> tuple[Any, Any, list[str], list[int]]:
-    """Return features in three clouds, their numbers as labels with three wrong ones, films, and those rows."""
+    """Return features in three clouds, their numbers as labels with three wrong ones, films, and those, worst first."""
     import numpy as np
 
     rng = np.random.default_rng(2)
-    labels, flipped = rng.permutation(np.repeat([0, 1, 2], 16)), [11, 30, 45]
-    features = np.array([(0, 6), (-6, -4), (6, -4)])[labels] + rng.normal(size=(48, 2))
-    labels[flipped] = (labels[flipped] + (1, 2, 1)) % 3
-    return features, labels, [f"film {row % 12}" for row in range(48)], flipped
+    labels, flipped = rng.permutation(np.repeat([0, 1, 2], 24)), [11, 30, 45]
+    features = np.array([(0, 3), (-3, -2), (3, -2)])[labels] + 0.6 * rng.normal(size=(72, 2))
+    features[flipped] = (-4.5, 2.3), (-0.3, 2.2), (0.9, 1.5)  # between 0 and 1; in 0; in 0, on the way to 2
+    labels[flipped] = 2, 1, 2
+    return features, labels, [f"film {row % 12}" for row in range(72)], flipped
+
+
+def _one_film_of_its_own() -> tuple[Any, Any, list[str], list[int]]:
+    """Return features in two clouds, labels 0 and 2, films, and the rows of the one film that has the label 1."""
+    import numpy as np
+
+    rng, labels, alone = np.random.default_rng(4), np.tile([0, 2], 20), [3, 17, 24]
+    features = labels[:, None] * 2.0 + rng.normal(size=(40, 1))
+    features[alone], labels[alone] = 5, 1
+    return features, labels, ["a film" if row in alone else f"film {row % 11}" for row in range(40)], alone
 
 
 def _clouds(rows_of_a_film: int) -> tuple[Any, Any, list[str], list[int]]:
@@ -339,24 +378,29 @@ def _judged(names: Sequence[Any], seed: int) -> tuple[Any, Any, list[str], Any]:
 def _compare_gain(answer: Any, answers: Any, labels: Any, films: list[str], train: Any) -> None:
     import numpy as np
 
-    def ask(seed: int = 0, before: str = "", draws: int = 60) -> list[float]:
+    def judge(seed: int = 0, before: str = "", draws: int = 60) -> list[float]:
         copies = answers.copy(), labels.copy(), [f"{before}{film}" for film in films], train.copy()
-        return _three(run(answer, *copies, draws, seed, clues=_GAIN_CLUES))
+        return _three(ask(answer, *copies, draws, seed, clues=_GAIN_CLUES, reread=True))
 
-    found = ask(draws=4000)
+    found = judge(draws=2000)
     require(np.isfinite(found).all(), f"These are no numbers: {shown(found)}.")
     right, commonest = answers == labels, max(set(train.tolist()), key=train.tolist().count)
     gains = right.astype(float) - (labels == commonest)
-    _compare_mean(found[0], right, labels, train, films)
     ends, spread = _ends(gains, films)
+    _compare_mean(found[0], right, labels, train, films, spread)
     require(found[1] <= found[2], f"The ends are {found[1]:.4f} and {found[2]:.4f}: the lower one comes first.")
     if not _is_near(found[1:], ends, spread):
         _explain_ends(found[1:], ends, spread, right.astype(float), gains, films)
-    few = ask()
-    require(ask() == few, "The same seed gave two different intervals: hand the seed to what draws.")
-    require(ask(1)[1:] != few[1:], "Two seeds gave the same interval to the last digit: use the seed, and draw anew.")
+    few, one = judge(), judge(draws=1)
     require(
-        not hashes.goes_by_hashes(answer, lambda before: ask(before=before)),
+        abs(one[2] - one[1]) < 1e-9,
+        f"With draws=1 films are drawn once, so that both ends are the same; yours are {one[1]:.3f} and {one[2]:.3f}: "
+        "go by draws.",
+    )
+    require(judge() == few, "The same seed gave two different intervals: hand the seed to what draws.")
+    require(judge(1)[1:] != few[1:], "Two seeds gave the same interval to the last digit: use the seed, and draw anew.")
+    require(
+        not hashes.goes_by_hashes(answer, lambda before: judge(before=before)),
         "In another process the same seed would give another interval: the order of a set of texts changes from run to "
         "run. Sort the films first.",
     )
@@ -370,7 +414,7 @@ def _three(value: Any) -> list[float]:
     return numbers
 
 
-def _compare_mean(value: float, right: Any, labels: Any, train: Any, films: list[str]) -> None:
+def _compare_mean(value: float, right: Any, labels: Any, train: Any, films: list[str], spread: float) -> None:
     """Require the true gain, with the likely reason for another."""
     import numpy as np
 
@@ -379,7 +423,8 @@ def _compare_mean(value: float, right: Any, labels: Any, train: Any, films: list
     accuracy, baseline = right.mean(), (labels == commonest).mean()
     gain = accuracy - baseline
     of_films = [np.mean((right * 1.0 - (labels == commonest))[np.array(films) == film]) for film in set(films)]
-    said = f"{accuracy:.1%} are right, the baseline has {baseline:.1%}, and the gain is {gain:.4f}; you say {value:.4f}"
+    true, own_gain = apart(gain, value)
+    said = f"{accuracy:.1%} are right, the baseline has {baseline:.1%}, and the gain is {true}; you say {own_gain}"
     for wrong, why in (
         (accuracy, "that is the accuracy itself: take the baseline's away"),
         (accuracy - 1 / len(set(own)), "a coin is no baseline where one class is commoner"),
@@ -401,29 +446,54 @@ def _compare_mean(value: float, right: Any, labels: Any, train: Any, films: list
         abs(value - gain) < 1e-9 or value not in [round(gain, digits) for digits in range(1, 6)],
         f"{said}: give it unrounded, and round it where it is shown.",
     )
+    require(
+        abs(value - gain) < 1e-6 or abs(value - gain) > 0.1 * spread,
+        f"{said}: that is near it. It is the gain on the rows themselves, each once, not the mean of the draws.",
+    )
     require(abs(value - gain) < 1e-6, f"{said}. The baseline says the commonest label of training for every row.")
 
 
-def _ends(values: Any, films: Sequence[Any], level: float = 0.95) -> tuple[list[float], float]:
-    """Return the ends of the bootstrap interval of a mean over rows whose films are drawn, and the draws' spread."""
+def _ends(values: Any, films: Sequence[Any], level: float = 0.95, once: bool = False) -> tuple[list[float], float]:
+    """Return the ends of the bootstrap interval of a mean over rows whose films are drawn, and the draws' spread.
+
+    Args:
+        values: a number for each row.
+        films: the film of each.
+        level: of the interval.
+        once: let a film that was drawn count once, however often it was drawn, which is a fault.
+    """
     import numpy as np
 
     codes = np.unique(films, return_inverse=True)[1]
     sizes, sums = np.bincount(codes), np.bincount(codes, weights=values)
     draws = np.random.default_rng(9).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=20_000)
+    draws = np.minimum(draws, 1) if once else draws
     means = draws @ sums / (draws @ sizes)
     return np.quantile(means, [(1 - level) / 2, (1 + level) / 2]).tolist(), float(means.std())
 
 
 def _is_near(found: Sequence[float], ends: Sequence[float], spread: float) -> bool:
     """Say whether two intervals are the same but for the luck of thousands of draws."""
-    return all(abs(one - other) < 0.2 * spread for one, other in zip(found, ends, strict=True))
+    return all(abs(one - other) < 0.22 * spread for one, other in zip(found, ends, strict=True))
 
 
 def _explain_ends(
     found: Sequence[float], ends: Sequence[float], spread: float, right: Any, gains: Any, films: list[str]
 ) -> None:
+    require(
+        abs(found[1] - found[0]) > 1e-9,
+        f"{_said(found, ends)}: every draw came out alike. Draw films with replacement; or is the seed set in each?",
+    )
+    require(
+        found[1] - found[0] > 0.4 * spread,
+        f"{_said(found, ends)}: that is how sure the mean of the draws is, which more draws make as sure as you like. "
+        "The interval is the spread of the draws themselves.",
+    )
     alone, base = list(range(len(films))), right.mean() - gains.mean()
+    twice = _ends(gains, films, once=True)[0]
+    near = (
+        "" if not _is_near(found, twice, spread) else "; or a film that was drawn twice has its rows once, as by isin"
+    )
     accuracy = _ends(right, films)[0]
     for wrong, why in (
         (
@@ -432,11 +502,11 @@ def _explain_ends(
         ),
         (accuracy, "that is the interval of the accuracy. In each draw take the baseline of the same rows away"),
         ([end - base for end in accuracy], "the baseline is held fixed. In each draw it has that draw's rows, too"),
-        (_ends(gains, films, 0.90)[0], "that is 90 %: the ends of 95 % are the quantiles 0.025 and 0.975"),
+        (_ends(gains, films, 0.90)[0], f"that is 90 %, and the ends of 95 % are the quantiles 0.025 and 0.975{near}"),
+        (twice, "a film that was drawn twice has its rows once, as by isin: it counts as often as it was drawn"),
         (_ends(gains, films, 0.99)[0], "that is 99 %: the ends of 95 % are the quantiles 0.025 and 0.975"),
         (_ends(gains, films, 0.6827)[0], "that is one standard deviation to each side, an interval of 68 %"),
         ([abs(end - gains.mean()) for end in ends], "give the two ends themselves, not how far they are from the gain"),
-        ([found[0], found[0]], "every draw came out alike: draw films with replacement"),
     ):
         require(not _is_near(found, wrong, spread), f"{_said(found, ends)}: {why}.")
     require(not _is_near([end / 100 for end in found], ends, spread), f"{_said(found, ends)}: leave them shares.")
@@ -458,6 +528,7 @@ _RUNS = {
     "a gain that one seed alone made": ((0.68, 0.74, 0.70, 0.73, 0.79), (0.002, 0.001, 0.030, 0.003, 0.001)),
     "a clear loss": ((0.81, 0.70, 0.78, 0.75, 0.66), (-0.03, -0.02, -0.035, -0.021, -0.028)),
     "a loss within what five seeds vary": ((0.66, 0.71, 0.68, 0.70, 0.72), (0.01, -0.03, 0.0, -0.02, -0.012)),
+    "the same accuracy before and after": ((0.71, 0.69, 0.74, 0.70, 0.72), (0.0, 0.0, 0.0, 0.0, 0.0)),
 }
 
 
@@ -478,7 +549,7 @@ def compare_cleaning(answer: Any) -> str:
             place = _SEEDS.index(seed)
             return scores[place] + gains[place] * (way == "after")
 
-        given = run(answer, score, list(before), list(after), _SEEDS)
+        given = ask(answer, score, list(before), list(after), _SEEDS)
         _compare_calls(calls)
         gain, half_width, verdict = _comparison(given)
         _compare_verdict(gain, half_width, verdict, scores, gains, f"With {what}, ")
@@ -522,12 +593,21 @@ def _compare_verdict(
 ) -> None:
     mean, deviation, half = student_interval(gains)
     said = f"{case}your gain is {gain:+.4f}; it is {mean:+.4f}"
-    require(abs(gain + mean) > 1e-9, f"{said}: after minus before, not the other way round.")
-    require(abs(gain - 100 * mean) > 1e-6, f"{said}: leave it a share, not points.")
-    require(abs(gain - max(gains)) > 1e-9, f"{said}, the mean of all seeds, the bad ones, too.")
-    require(abs(gain - mean) < 1e-9, f"{said}, the mean over the seeds of after minus before, unrounded.")
-    unpaired = "take the difference within each seed first: a seed draws the same films for both, and that falls out"
-    explain_half_width(half_width, half, deviation, len(gains), case, unpaired)
+    if abs(gain - mean) > 1e-9:
+        require(abs(gain + mean) > 1e-9, f"{said}: after minus before, not the other way round.")
+        require(abs(gain - 100 * mean) > 1e-6, f"{said}: leave it a share, not points.")
+        require(abs(gain - max(gains)) > 1e-9, f"{said}, the mean of all seeds, the bad ones, too.")
+        raise Wrong(f"{said}, the mean over the seeds of after minus before, unrounded.")
+    require(
+        not math.isnan(half_width),
+        f"{case}your half-width is nan: where all differences are the same, it is 0, and the interval is the gain.",
+    )
+    require(
+        all(abs(half_width - other) > 1e-6 for other in _unpaired(scores, gains)) or abs(half_width - half) < 1e-6,
+        f"{case}your half-width is {half_width:.4f}; it is {half:.4f}: take the difference within each seed first. A "
+        "seed draws the same films for both, and that falls out.",
+    )
+    explain_half_width(half_width, half, deviation, len(gains), case)
     truth = VERDICTS[0 if abs(mean) <= half else 1 if mean > 0 else -1]
     numbers = f"{case}the gain is {mean:+.4f}, give or take {half:.4f}, and you say {verdict!r}"
     require(
@@ -538,13 +618,25 @@ def _compare_verdict(
     require(verdict == truth, f"{numbers}: you have it the other way round.")
 
 
+def _unpaired(scores: Sequence[float], gains: Sequence[float]) -> list[float]:
+    """Return the half-widths that come out where before and after aren't compared seed by seed."""
+    from scipy import stats
+
+    ends = [score + gain for score, gain in zip(scores, gains, strict=True)]
+    (_, one, _), (_, two, _) = student_interval(scores), student_interval(ends)
+    count, error = len(scores), math.hypot(one, two) / math.sqrt(len(scores))
+    orders = ((scores, sorted(ends)), (sorted(scores), ends), (sorted(scores), sorted(ends)))
+    mixed = [student_interval([b - a for a, b in zip(*order, strict=True)])[2] for order in orders]
+    return [float(stats.t.ppf(0.975, degrees)) * error for degrees in (count - 1, 2 * count - 2)] + mixed
+
+
 @exercise.step("Step 6, a threshold by cost")
 def choose_threshold(answer: Any) -> str:
     """Judge an answer to: Step 6, a threshold by cost."""
-    for seed, alarm, miss in ((1, 5, 1), (2, 1, 8), (3, 1, 1), (4, 3, 2), (5, 40, 1)):
-        validation, test = _side(seed, 40), _side(seed + 106, 50)
+    for seed, alarm, miss in _COSTS:
+        validation, test = _side(seed, 40, edges=True), _side(seed + 1000, 50)
         copies = tuple(tuple(column.copy() for column in side) for side in (validation, test))
-        given = run(answer, *copies, alarm, miss, clues=_THRESHOLD_CLUES)
+        given = ask(answer, *copies, alarm, miss, clues=_THRESHOLD_CLUES)
         numbers = as_numbers(given)
         require(len(numbers) == 2, f"Return two numbers, threshold and mean cost on the test; this is {shown(given)}.")
         _compare_threshold((numbers[0], numbers[1]), validation, test, alarm, miss)
@@ -559,14 +651,26 @@ _THRESHOLD_CLUES = {
 }
 
 
-def _side(seed: int, count: int) -> tuple[Any, Any]:
-    """Return probabilities, surer of yes than they should be, and labels 0 and 1."""
+_COSTS = ((302, 5, 1), (1, 1, 8), (27, 1, 1), (4, 3, 2), (7, 40, 1), (5, 1, 60))  # a seed, a false alarm, a miss
+
+
+def _side(seed: int, count: int, edges: bool = False) -> tuple[Any, Any]:
+    """Return probabilities, surer of yes than they should be, several in a hundredth, and labels 0 and 1.
+
+    Args:
+        seed: of both.
+        count: of rows.
+        edges: let the surest row be a no of which the model is certain, and the least sure row a yes.
+    """
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    probabilities = (2 * rng.choice(np.arange(2, 48), size=count - 4, replace=False) + 1) / 100
-    probabilities = np.concatenate([probabilities, rng.choice([0.01, 0.03, 0.97, 0.99], 4)])
-    return probabilities, (rng.random(count) < probabilities**2.2).astype(int)
+    hundredths = rng.choice(np.arange(2, 98), size=count // 3, replace=False)
+    probabilities = (rng.choice(hundredths, count) / 100 + rng.uniform(0, 0.01, count)).round(5)
+    labels = (rng.random(count) < probabilities**2.2).astype(int)
+    if edges:
+        probabilities[0], labels[0], labels[probabilities.argmin()] = 1, 0, 1
+    return probabilities, labels
 
 
 def _cost(threshold: float, side: tuple[Any, Any], alarm: float, miss: float) -> float:
@@ -613,7 +717,7 @@ def _threshold_meant(
     threshold: float, validation: tuple[Any, Any], test: tuple[Any, Any], alarm: float, miss: float
 ) -> str:
     """Return what a threshold seems to be that isn't the cheapest."""
-    limit = alarm / (alarm + miss)
+    limit, first = alarm / (alarm + miss), _COSTS[0][1:]
     probabilities, labels = validation
     above = probabilities[probabilities > threshold]
     on_test = min(_cost(one, test, alarm, miss) for one in [*test[0], math.inf])
@@ -635,12 +739,16 @@ def _threshold_meant(
             "It is the cheapest on the test, on which nothing may be chosen.",
         ),
         (
-            _cost(threshold, validation, miss, alarm) <= swapped + 1e-9,
-            "It would be the cheapest with the two costs swapped.",
-        ),
-        (
             ((probabilities >= threshold) != labels).mean() <= _best(validation, 1, 1) + 1e-9,
             "It makes the fewest mistakes; here one kind is dearer.",
+        ),
+        (
+            (alarm, miss) != first and _cost(threshold, validation, *first) <= _best(validation, *first) + 1e-9,
+            f"It would be the cheapest for the costs {first[0]} and {first[1]}: take those that are handed over.",
+        ),
+        (
+            _cost(threshold, validation, miss, alarm) <= swapped + 1e-9,
+            "It would be the cheapest with the two costs swapped.",
         ),
     ):
         if meant:
@@ -669,7 +777,7 @@ def worst_mistakes(answer: Any) -> str:
     said, sure = table.argmax(1), table.max(1)
     wrong = sorted(np.flatnonzero(said != labels).tolist(), key=lambda row: -sure[row])
     for count in (3, len(wrong), 20):
-        given = run(answer, table.copy(), labels.copy(), count, clues=_MISTAKE_CLUES)
+        given = ask(answer, table.copy(), labels.copy(), count, clues=_MISTAKE_CLUES)
         found = _mistakes(given)
         _compare_mistakes([row["row"] for row in found], wrong, min(count, len(wrong)), said, sure, labels)
         for row in found:
@@ -684,7 +792,7 @@ def worst_mistakes(answer: Any) -> str:
                 f"{about}: the model's answer has {truth[1]}, and you give {shown(row['probability'])}.",
             )
     sound = np.flatnonzero(said == labels)
-    none = run(answer, table[sound], labels[sound], 3, clues=_MISTAKE_CLUES)
+    none = ask(answer, table[sound], labels[sound], 3, clues=_MISTAKE_CLUES)
     require(
         len(_mistakes(none)) == 0, f"Where every answer is right there is no mistake, and you return {shown(none)}."
     )
@@ -701,11 +809,13 @@ _MISTAKE_CLUES = {
 
 def _mistakes(value: Any) -> list[dict[str, Any]]:
     """Return mistakes as a list of dictionaries of plain numbers."""
-    rows = as_records(value)
-    if rows is None and not hasattr(value, "columns"):
-        require(as_list(value) == [], f"Return a list of dictionaries, one a mistake; this is {shown(value)}.")
+    rows = value.to_dict("records") if hasattr(value, "columns") else [fields(row) for row in as_list(value) or [None]]
+    require(
+        rows.count(None) == 0 or as_list(value) == [],
+        f"Return a list of dictionaries, one a mistake; this is {shown(value)}.",
+    )
     found = []
-    for row in rows or []:
+    for row in filter(None, rows):
         lacking = [name for name in ("row", "said", "probability") if name not in row]
         require(not lacking, f"A mistake has {', '.join(map(str, row))} and no {', '.join(lacking)}.")
         numbers = {name: as_number(row[name]) for name in ("row", "said", "probability")}

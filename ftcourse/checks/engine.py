@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import html
+import inspect
 import json
 import reprlib
 import signal
@@ -19,7 +20,7 @@ from typing import Any
 
 from ..errors import CourseError
 from . import progress
-from .reading import ONE_PASS
+from .reading import ONE_PASS, is_same, snapshot
 
 RIGHT, WRONG, ERROR, NOT_ATTEMPTED = "right", "wrong", "error", "not attempted"
 OUTCOMES = (RIGHT, WRONG, ERROR, NOT_ATTEMPTED)
@@ -249,13 +250,14 @@ def is_attended() -> bool:
     return bool(shell.kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
 
 
-def run(function: Any, *args: Any, clues: dict[str, str] | None = None, **kwargs: Any) -> Any:
+def run(function: Any, *args: Any, clues: dict[str, str] | None = None, reread: bool = False, **kwargs: Any) -> Any:
     """Call a learner's function and return what it returns.
 
     Args:
         function: of the learner.
         *args: of the call.
-        clues: what an exception probably means, by a part of its text.
+        clues: what an exception probably means, by a part of its text; or None that is returned, by "returns None".
+        reread: whether the notebook goes through the result more than once, so that a generator won't do.
         **kwargs: of the call.
     """
     name = getattr(function, "__name__", "answer")
@@ -264,7 +266,12 @@ def run(function: Any, *args: Any, clues: dict[str, str] | None = None, **kwargs
     try:
         result = function(*args, **kwargs)
         if isinstance(result, ONE_PASS):  # a generator's code runs here, and its error is told as the function's
-            result = list(result)
+            once, result = type(result).__name__, list(result)
+            if reread:
+                raise Wrong(
+                    f"Your {name} returns a {once}, which can be gone through once; the cells below do so more "
+                    "than once. Return a list."
+                )
     except Wrong:  # said by something that the check handed over
         raise
     except Exception as error:
@@ -273,7 +280,28 @@ def run(function: Any, *args: Any, clues: dict[str, str] | None = None, **kwargs
     if result is ...:
         raise _NotAttempted
     if result is None:
-        raise Wrong(f"Your {name} returns None: end it with return and the result.")
+        why = (clues or {}).get("returns None", "end it with return and the result.")
+        raise Wrong(f"Your {name} returns None: {why}")
+    return result
+
+
+def ask(function: Any, *args: Any, clues: dict[str, str] | None = None, reread: bool = False) -> Any:
+    """Call a learner's function as `run` does, and require that it leaves what it is given as it is.
+
+    Args:
+        function: of the learner.
+        *args: of the call.
+        clues: as `run` takes them.
+        reread: as `run` takes it.
+    """
+    before = snapshot(args)
+    result = run(function, *args, clues=clues, reread=reread)
+    changed = next((place for place, pair in enumerate(zip(before, args, strict=True)) if not is_same(*pair)), None)
+    if changed is not None:
+        raise Wrong(
+            f"Your {getattr(function, '__name__', 'answer')} changed {_argument(function, changed)}, which it was "
+            "given and others use, too: leave it as it is, or work on a copy."
+        )
     return result
 
 
@@ -295,6 +323,28 @@ def shown(value: Any) -> str:
         value: anything.
     """
     return reprlib.repr(value)
+
+
+def apart(one: float, other: float, digits: int = 4) -> tuple[str, str]:
+    """Return two different numbers with so many digits that a reader can tell them apart.
+
+    Args:
+        one: a number.
+        other: another.
+        digits: significant ones, at least.
+    """
+    while digits < 12 and f"{one:.{digits}g}" == f"{other:.{digits}g}":
+        digits += 1
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"
+
+
+def _argument(function: Any, place: int) -> str:
+    """Return the name of an argument as the learner's function has it."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return names[place] if place < len(names) else f"argument {place + 1}"
 
 
 def _name(error: Exception) -> str:

@@ -37,8 +37,8 @@ def score(found: Mapping[str, Any], *sizes: int | None) -> Any:
 
     sides, planted = _make(*sizes)
     table = {}
-    for kind in found:
-        named, truth = set(as_rows(found[kind], len(sides["train"])) or ()), set(planted.get(kind, ()))
+    for kind, rows in found.items():  # a column with named rows has items, too
+        named, truth = set(as_rows(rows, len(sides["train"])) or ()), set(planted.get(kind, ()))
         table[kind] = {"planted": len(truth), "found": len(named & truth), "named beside them": len(named - truth)}
     return pd.DataFrame.from_dict(table, orient="index")
 

@@ -5,14 +5,14 @@ import math
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..entities import LABELS, overlap, spans
 from ..train import IGNORED
 from . import tiny, trainers
-from .engine import Exercise, Wrong, require, run, shown
-from .reading import as_list, as_number, as_numbers, as_records, fields
+from .engine import Exercise, Wrong, apart, ask, require, run, shown
+from .reading import as_dict, as_list, as_number, as_numbers
 
 exercise = Exercise("5_names", "Fine-tune a reader of names")
 Name = tuple[int, int, str]  # first word, place after the last, label
@@ -22,7 +22,7 @@ KINDS = ("missed", "boundary", "type", "spurious")
 @exercise.step("Step 1, labels for tokens")
 def align(answer: Any) -> str:
     """Judge an answer to: Step 1, labels for tokens."""
-    names = ("B-SIDE-EFFECT", "I-BIB", "O", "I-SIDE-EFFECT", "B-BIB")
+    names = ("B-SIDE-EFFECT", "I-BIB", "O", "I-SIDE-EFFECT", "B-BIB", "I-JOB-TITLE", "B-JOB-TITLE")
     for word_ids, tags in (
         ([None, 0, 1, 2, None], ["O", "B-BIB", "I-BIB"]),
         ([None, 0, 1, None], ["B-BIB", "B-BIB"]),
@@ -33,15 +33,15 @@ def align(answer: Any) -> str:
         ([None, 0, 2, 2, None], ["B-BIB", "O", "B-SIDE-EFFECT"]),  # of one word the tokenizer leaves nothing
         ([None, 0, 0, None, None, None], ["B-BIB"]),
         ([0, 0, 1], ["I-BIB", "O"]),
+        ([0, 0, 1], ["B-SIDE-EFFECT", "O"]),
+        ([None, 0, 0, 1, 1, None], ["B-JOB-TITLE", "I-JOB-TITLE"]),  # its own letters have a B- within
     ):
-        given = list(tags)
-        labels = _labels(run(answer, list(word_ids), given, names, clues=_UNKNOWN_TAG), names)
+        labels = _labels(ask(answer, list(word_ids), list(tags), names, clues=_UNKNOWN_TAG), names)
         case = f"For the word_ids {word_ids}, the tags {tags} and the names {list(names)} your labels are {labels}"
         require(
             len(labels) == len(word_ids),
             f"{case}: {len(word_ids)} tokens went in and {len(labels)} labels came out, and every token needs one.",
         )
-        require(given == tags, "Your function changed the list of tags that it was given: leave it as it is.")
         _explain_labels(labels, word_ids, tags, names, case)
     return "Every token has its label: special ones -100, a word's first token its tag, and later ones go on within it."
 
@@ -64,7 +64,13 @@ def _labels(value: Any, names: Sequence[str]) -> list[int]:
     )
     numbers = as_numbers(came)
     require(len(numbers) == len(came or []), f"Not all of these are numbers: {shown(came)}.")
-    return [int(number) if number.is_integer() else number for number in numbers]  # type: ignore[misc]
+    broken = next(
+        (label for label in came or [] if isinstance(getattr(label, "item", lambda x=label: x)(), float)), None
+    )
+    require(
+        broken is None, f"A label is {broken}, a float: the loss takes whole numbers, int, for the numbers of classes."
+    )
+    return [int(number) for number in numbers]
 
 
 def _true_labels(word_ids: Sequence[int | None], tags: Sequence[str], names: Sequence[str]) -> list[int]:
@@ -94,6 +100,11 @@ def _explain_labels(
     if word is None:
         raise Wrong(f"{where}, and it is a special one: -100 is the one number that the loss leaves out.")
     first = place == 0 or word_ids[place - 1] != word
+    if place == 0 and first and got != IGNORED:
+        raise Wrong(
+            f"{where}, that is {said}; it is the first token of word {word}, whose tag is {tags[word]!r}. No token "
+            "stands before it, of no word either: the number of the word before begins as None."
+        )
     if first and got == IGNORED:
         raise Wrong(f"{where}, and it is the first of word {word}: there the answer for the word will be read.")
     if first:
@@ -121,23 +132,23 @@ def find_spans(answer: Any) -> str:
     every = ["O", *(f"{place}-{label}" for label in ("LAW", "LAW-SUIT") for place in "BI")]
     short = [list(tags) for length in range(5) for tags in itertools.product(every, repeat=length)]
     rng = random.Random(0)
-    for tags in [*short, *([rng.choice(every) for _ in range(15)] for _ in range(60))]:
-        given = list(tags)
-        found = _names(run(answer, given), f"For the tags {tags} ")
-        require(given == tags, "Your function changed the tags that it was given: leave them as they are.")
-        _explain_spans(found, tags)
-    return f"Right for all {len(short)} ways to write up to four tags with two labels, and for long sentences."
+    kinds: set[str] = set()
+    for tags in [["B-LAW", "O"], *short, *([rng.choice(every) for _ in range(15)] for _ in range(60))]:
+        came = ask(answer, list(tags))
+        _explain_spans(_names(came, f"For the tags {tags} "), tags)
+        kinds |= {type(name).__name__ for name in came if not isinstance(name, tuple)}
+    said = f"Right for all {len(short)} ways to write up to four tags with two labels, and for long sentences."
+    return said + (f" A name is a {min(kinds)} for you, which no set takes; tuples go into one." if kinds else "")
 
 
 def _names(value: Any, case: str) -> list[Name]:
-    """Return names as a list of triples, in whatever form they come."""
-    rows = value.to_dict("records") if hasattr(value, "columns") else as_list(value)
+    """Return names as a list of triples, which go by place: the cells of the notebook take them apart so."""
+    rows = as_list(value)
     if rows is None:
         raise Wrong(f"{case}return a list, of a triple for each name; this is {shown(value)}.")
     found = []
     for row in rows:
-        named = fields(row)
-        parts = [named.get(key) for key in ("start", "end", "label")] if named else as_list(row) or []
+        parts = as_list(row) or []
         start, end = map(as_number, parts[:2]) if len(parts) == 3 else (None, None)
         if start is None or end is None or not isinstance(parts[2], str):
             raise Wrong(f"{case}a name is {shown(row)}: give its first word, the place after its last, and its label.")
@@ -174,7 +185,20 @@ def _explain_spans(found: list[Name], tags: Sequence[str]) -> None:
     if found == right:
         return
     labels = {label for *_, label in found}
+    same_places = [name[:2] for name in found] == [name[:2] for name in right]
     faults = (
+        (
+            found if same_places and any(label[:2] in ("B-", "I-") for label in labels) else None,
+            "the label is what stands after B- or I-",
+        ),
+        (
+            found
+            if same_places and labels - {"LAW", "LAW-SUIT"} or _cut(right, 0) == found or _cut(right, -1) == found
+            else None,
+            "the label is all that stands after the first two letters, further hyphens included",
+        ),
+        ([(start + 1, end, label) for start, end, label in right], "words are counted from 0"),
+        ([(start + 1, end + 1, label) for start, end, label in right], "words are counted from 0"),
         (
             [(start, end - 1, label) for start, end, label in right],
             "the second number is the place after the last word",
@@ -187,14 +211,7 @@ def _explain_spans(found: list[Name], tags: Sequence[str]) -> None:
         (_decode(tags, join=True), "a B- begins a name also where one of its kind stands before it"),
         (_decode(tags, swallow=True), "an I- with another label than the name before it begins a name of its own"),
         (right[:-1] if tags[-1:] != ["O"] else None, "a name that goes on to the end of the sentence is lost"),
-        (
-            found if any(label[:2] in ("B-", "I-") for label in labels) else None,
-            "the label is what stands after B- or I-",
-        ),
-        (
-            found if labels - {"LAW", "LAW-SUIT"} else None,
-            "the label is all that stands after the first two letters, further hyphens included",
-        ),
+        ([name for name in right if name[1] > name[0] + 1], "a name may have a single word"),
     )
     why = next((text for wrong, text in faults if wrong == found), None)
     if why is None:
@@ -202,21 +219,32 @@ def _explain_spans(found: list[Name], tags: Sequence[str]) -> None:
     raise Wrong(f"For the tags {list(tags)} you return {found}: {why}.")
 
 
+def _cut(names: Sequence[Name], part: int) -> list[Name]:
+    """Return names with a part of their labels alone, as a label that is cut at its hyphens has."""
+    return [(start, end, label.split("-")[part]) for start, end, label in names]
+
+
 @exercise.step("Step 3, the score")
 def measure(answer: Any) -> str:
     """Judge an answer to: Step 3, the score."""
     for true, found, why in _JUDGED:
         given = [[list(names) for names in side] for side in (true, found)]
-        table = _table(run(answer, *given, clues=_NOTHING))
+        table = _table(ask(answer, *given, clues=_NOTHING))
         case = f"For the names {true} and the answers {found} "
-        require(given == [true, found], "Your function changed the lists that it was given: leave them as they are.")
-        for label, rates in _rates(true, found).items():
+        counts = _counts(true, found)
+        require(
+            "all" in table,
+            f"{case}there is no 'all' among {shown(list(table))}: that key has the rates of all labels together.",
+        )
+        for label, count in counts.items():
             require(
                 label in table, f"{case}there is no {label!r} among {shown(list(table))}: it occurs in one of them."
             )
             got = _three(table[label], label, case)
-            for name, right in rates.items():
-                _explain_rate(got, rates, name, right, f"{case}the {name} of {label!r} is ", why)
+            for name in _RATES:
+                _explain_rate(got, count, name, f"{case}the {name} of {label!r} is ", why)
+        more = [label for label in table if label not in counts]
+        require(not more, f"{case}there is {more[:1]}, a label that occurs in neither: a key for each that does.")
     return "Whole names alone count, sentence by sentence, over all sentences at once and for each label."
 
 
@@ -254,46 +282,51 @@ _JUDGED: tuple[tuple[list[list[Name]], list[list[Name]], str], ...] = (
     ([[(0, 1, "PER")], []], [[], []], "where nothing was found, a share of nothing is 0"),
     ([[], []], [[(0, 1, "ORG")], []], "where there is no name, a share of nothing is 0"),
     ([[], []], [[], []], "where there is no name, a share of nothing is 0"),
+    ([[(0, 1, "DRUG"), (2, 3, "DRUG")]], [[(0, 1, "DRUG"), (2, 3, "DOSE")]], "labels may have any name"),
 )
 _NOTHING = {"ZeroDivision": "Where nothing was found, or nothing is true, a share of nothing is 0."}
 _RATES = ("precision", "recall", "f1")
 
 
-def _rates(true: list[list[Name]], found: list[list[Name]]) -> dict[str, dict[str, float]]:
+def _counts(true: list[list[Name]], found: list[list[Name]]) -> dict[str, Counter[str]]:
+    """Return how many names are true, found and right, of all labels and of each."""
     counts: dict[str, Counter[str]] = {"all": Counter()}
     for names, answers in zip(true, found, strict=True):
         for kind, some in (("true", names), ("found", answers), ("right", set(names) & set(answers))):
             for *_, label in some:
                 counts["all"][kind] += 1
                 counts.setdefault(label, Counter())[kind] += 1
+    return counts
+
+
+def _rates(count: Counter[str]) -> dict[str, float]:
     return {
-        label: {
-            "precision": count["right"] / max(count["found"], 1),
-            "recall": count["right"] / max(count["true"], 1),
-            "f1": 2 * count["right"] / max(count["found"] + count["true"], 1),
-        }
-        for label, count in counts.items()
+        "precision": count["right"] / max(count["found"], 1),
+        "recall": count["right"] / max(count["true"], 1),
+        "f1": 2 * count["right"] / max(count["found"] + count["true"], 1),
     }
 
 
 def _table(value: Any) -> dict[Any, Any]:
-    """Return a table as a dictionary from a label to its rates, whether it is a dictionary or a frame."""
+    """Return a table as a dictionary from a label to its rates; it must be one by which the next cells find them."""
     if hasattr(value, "columns"):
-        frame = value if set(_RATES) <= set(value.columns) else value.T
-        named = next((column for column in ("label", "name") if column in frame.columns), None)
-        return dict((frame.set_index(named) if named else frame).to_dict("index"))
-    table = fields(value)
-    require(table, f'Return a dictionary from "all" and each label to its rates; this is {shown(value)}.')
-    return table or {}
+        require(
+            not set(_RATES) <= set(value.columns),
+            "Your table has a row for each label. The cells below read table['all']['f1'], and a frame looks for "
+            "columns first: turn it, .T, or return a dictionary.",
+        )
+        return dict(value.to_dict())
+    require(
+        isinstance(value, Mapping) and value,
+        f'Return a dictionary from "all" and each label to its rates; this is {shown(value)}.',
+    )
+    return dict(value)
 
 
 def _three(value: Any, label: str, case: str) -> dict[str, float]:
-    """Return precision, recall and F1, given by name or in this order."""
-    named = fields(value)
-    row = as_list(value)
-    if named is None and row is not None and len(row) == 3:
-        named = dict(zip(_RATES, row, strict=True))
-    found = {name: as_number((named or {}).get(name)) for name in _RATES}
+    """Return precision, recall and F1, which are given by name."""
+    named = as_dict(value) or {}
+    found = {name: as_number(named.get(name)) for name in _RATES}
     lacking = next((name for name, number in found.items() if number is None), None)
     require(
         lacking is None,
@@ -303,28 +336,38 @@ def _three(value: Any, label: str, case: str) -> dict[str, float]:
     return {name: number for name, number in found.items() if number is not None}
 
 
-def _explain_rate(got: Any, rates: Any, name: str, right: float, case: str, why: str) -> None:
-    """Raise `Wrong` with the likely reason if a rate isn't the true one."""
-    value = got[name]
+def _explain_rate(got: dict[str, float], count: Counter[str], name: str, case: str, why: str) -> None:
+    """Raise `Wrong` with the likely reason if a rate isn't the true one; rates before it are right."""
+    rates = _rates(count)
+    right, value = rates[name], got[name]
     if abs(value - right) < 1e-9:
         return
     other = {"precision": "recall", "recall": "precision"}.get(name)
-    mean = (rates["precision"] + rates["recall"]) / 2
+    mean, nothing = (rates["precision"] + rates["recall"]) / 2, {"precision": "found", "recall": "true"}.get(name, "")
+    said, true = apart(value, right)
     for fault, text in (
         (math.isnan(value), "a share of nothing is 0, so that it can be compared and added"),
-        (abs(value - 100 * right) < 1e-6, "give shares between 0 and 1"),
+        (abs(value - 100 * right) < 1e-6 and right, "give shares between 0 and 1"),
         (value in [round(right, digits) for digits in (1, 2, 3, 4)], "give it unrounded; round where it is shown"),
+        (nothing and not count[nothing], f"of the {nothing} names there is none here, and a share of nothing is 0"),
         (
             other is not None and abs(got[name] - rates[other]) < 1e-9 and abs(got[other] - right) < 1e-9,
             "precision and recall are exchanged",
         ),
         (name == "f1" and abs(value - mean) < 1e-9, "F1 is the harmonic mean of the two, not the plain one"),
+        (name == "f1" and not count["right"], "where no name is right, F1 is 0"),
+        (
+            name == "f1",
+            f"precision and recall are right, and F1 is 2 * {count['right']} / ({count['found']} + {count['true']}), "
+            "twice the right ones over the found and the true ones",
+        ),
     ):
-        require(not fault, f"{case}{right:.4g}; you say {value:.4g}: {text}.")
-    raise Wrong(f"{case}{right:.4g}; you say {value:.4g}: {why}.")
+        require(not fault, f"{case}{true}; you say {said}: {text}.")
+    raise Wrong(f"{case}{true}; you say {said}: {why}.")
 
 
 @exercise.step("Step 4, the Trainer")
+@trainers.quiet()
 def make_trainer(answer: Any) -> str:
     """Judge an answer to: Step 4, the Trainer."""
     import torch
@@ -392,6 +435,7 @@ def _judge_padding(trainer: Any, rows: Any) -> None:
         "classification.",
     )
     batch = run(trainer.data_collator, [rows[i] for i in range(len(rows))], clues=clues)
+    trainers.judge_batch(batch, rows)
     labels, mask = batch["labels"].cpu(), batch["attention_mask"].cpu().bool()
     require(
         labels.shape == mask.shape and bool((labels[~mask] == IGNORED).all()),
@@ -410,13 +454,11 @@ def _judge_padding(trainer: Any, rows: Any) -> None:
 def find_mistakes(answer: Any, true: Any, found: Any) -> str:
     """Judge an answer to: Step 5, the mistakes."""
     for names, answers, why in _MISTAKEN:
-        given = [[list(row) for row in side] for side in (names, answers)]
-        came = _mistakes(run(answer, *given))
-        require(given == [names, answers], "Your function changed the lists that it was given: leave them as they are.")
+        came = _mistakes(ask(answer, *([list(row) for row in side] for side in (names, answers))))
         _explain_mistakes(came, names, answers, why)
     names, answers = _sentences(true, "true"), _sentences(found, "found")
     require(len(names) == len(answers), f"There are {len(names)} true sentences and {len(answers)} answered ones.")
-    _explain_mistakes(_mistakes(run(answer, names, answers)), names, answers, "look at this sentence")
+    _explain_mistakes(_mistakes(ask(answer, names, answers)), names, answers, "look at this sentence")
     right = _true_mistakes(names, answers)
     counts = Counter(kind for _, kind, _ in right)
     lost = Counter(name[2] for _, kind, name in right if kind != "spurious")
@@ -439,6 +481,11 @@ _MISTAKEN: tuple[tuple[list[list[Name]], list[list[Name]], str], ...] = (
     (
         [[(0, 4, "PER")]],
         [[(0, 1, "LOC"), (1, 3, "PER")]],
+        "one of those that share a word with it has its label, and that decides: boundary",
+    ),
+    (
+        [[(0, 4, "PER")]],
+        [[(0, 1, "PER"), (1, 3, "LOC")]],
         "one of those that share a word with it has its label, and that decides: boundary",
     ),
     ([[(0, 1, "PER"), (2, 3, "PER")]], [[(0, 3, "PER")]], "each of the true names is a mistake of its own"),
@@ -465,14 +512,13 @@ def _mistakes_of(row: int, names: list[Name], answers: list[Name]) -> Iterator[t
 
 
 def _mistakes(value: Any) -> list[tuple[int, str, Name]]:
-    """Return mistakes as triples, in whatever form they come."""
-    rows = as_records(value) if hasattr(value, "columns") else as_list(value)
+    """Return mistakes as triples, which go by place: the cells of the notebook take them apart so."""
+    rows = as_list(value)
     if rows is None:
         raise Wrong(f"Return a list with a triple for each mistake; this is {shown(value)}.")
     found = []
     for row in rows:
-        named = fields(row)
-        parts = [named.get(key) for key in ("sentence", "kind", "name")] if named else as_list(row) or []
+        parts = as_list(row) or []
         number = as_number(parts[0]) if len(parts) == 3 else None
         if number is None:
             raise Wrong(f"A mistake is {shown(row)}: give the number of the sentence, the kind, and the name.")
@@ -498,6 +544,13 @@ def _explain_mistakes(came: Any, names: Any, answers: Any, why: str) -> None:
     others = [other for other in added if other[2] == name]
     if lacking and others and others[0][0] != row:
         raise Wrong(f"{sentence}, {name} is noted for sentence {others[0][0]}: sentences are counted from 0.")
+    if lacking and any(other[:2] == (row, kind) and other[2] in answers[row] for other in added):
+        raise Wrong(f"{sentence}, {name} is {kind!r}, and you note the answer that shares a word: name the true one.")
+    if lacking and not added and any(other[0] == row for other in came):
+        raise Wrong(
+            f"{sentence}, {name} isn't among your mistakes: a sentence may have several, and each name is a mistake of "
+            "its own."
+        )
     if lacking:
         said = f"is {others[0][1]!r} for you" if others else "isn't among your mistakes"
         raise Wrong(f"{sentence}, {name} {said}: {why}.")
@@ -530,7 +583,7 @@ def own_sentences(answer: Any, names: Any) -> str:
         f"Of the label {rare} there is {counts[rare or '']}: each label needs three names or more, or there is nothing "
         "to learn from.",
     )
-    own = as_list(names)
+    own = list(names) if isinstance(names, (list, tuple)) else None
     wanted = {"O", *(f"{place}-{label}" for label in counts for place in "BI")}
     require(
         own is not None and all(isinstance(tag, str) for tag in own),
@@ -546,25 +599,24 @@ def own_sentences(answer: Any, names: Any) -> str:
     require(not more, f"own_names has {', '.join(more[:1])}, which no label of your sentences needs.")
     require(len(own) == len(set(own)), "own_names has a tag twice: its number would not be clear.")
     said = ", ".join(f"{count} of {label}" for label, count in sorted(counts.items()))
-    pairs = as_list(answer) and all(as_list(row) for row in as_list(answer) or [])
-    note = "" if pairs else " The cells further down take pairs of words and tags: change them, or this."
-    return f"{len(sentences)} sentences with {sum(counts.values())} names: {said}.{note}"
+    return f"{len(sentences)} sentences with {sum(counts.values())} names: {said}."
 
 
 def _own_rows(value: Any) -> list[Any]:
-    rows = value.to_dict("records") if hasattr(value, "columns") else as_list(value)
-    if not rows:
+    if not isinstance(value, (list, tuple)) or not value:
         raise Wrong(f"Write a list of sentences, each with its words and tags; this is {shown(value)}.")
-    return rows
+    return list(value)
 
 
 def _own_sentence(row: Any, number: int) -> tuple[list[str], list[str]]:
     """Return the words and tags of one sentence of the learner's, which are well-formed."""
-    named = fields(row)
-    pair = [named.get("words"), named.get("tags")] if named else as_list(row) or []
-    words, tags = map(as_list, pair) if len(pair) == 2 else (None, None)
-    if words is None or tags is None:
-        raise Wrong(f"Sentence {number} is {shown(row)}: give a list of words and a list of tags.")
+    pair = row if isinstance(row, (list, tuple)) else ()
+    words, tags = pair if len(pair) == 2 else (None, None)
+    if not isinstance(words, (list, tuple)) or not isinstance(tags, (list, tuple)):
+        raise Wrong(
+            f"Sentence {number} is {shown(row)}: give a pair, a list of words and a list of tags, as the cells further "
+            "down take them."
+        )
     require(words, f"Sentence {number} has no words.")
     bad = next((word for word in words if not isinstance(word, str) or not word.strip() or " " in word), None)
     require(bad is None, f"Sentence {number} has the word {bad!r}: a word is a string without blanks that isn't empty.")
@@ -581,4 +633,4 @@ def _own_sentence(row: Any, number: int) -> tuple[list[str], list[str]]:
             f"Sentence {number} has {tag} at {word!r} after {before}: the first word of a name has B-.",
         )
         before = tag
-    return words, tags
+    return list(words), list(tags)

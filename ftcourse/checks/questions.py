@@ -4,12 +4,12 @@ import re
 import string
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import tiny, trainers
-from .engine import Exercise, Wrong, require, run, shown
-from .reading import as_dict, as_list, as_number, as_numbers, fields
+from .engine import Exercise, Wrong, apart, ask, require, run, shown
+from .reading import ONE_PASS, as_list, as_number, as_numbers
 
 exercise = Exercise("6_questions", "Fine-tune a reader that answers questions")
 Place = tuple[int, int]
@@ -20,28 +20,36 @@ _OUTSIDE = (0, 0)  # the offsets of a token that isn't of the context
 @exercise.step("Step 1, windows")
 def make_windows(answer: Any) -> str:
     """Judge an answer to: Step 1, windows."""
-    tokenizer = tiny.tokenizer(pad_last=True)
-    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]  # as a BERT's has
     long = "  the plot is never less than gripping a warm story the shop is dull what a film you never is warm"
     clues = {
         "no longest_first": "Only the context may be cut: truncation takes a word for that.",
+        "Truncation error": "The question, which comes first, must stay whole: only_second cuts the context alone.",
+        "token_type_ids": "Not every tokenizer gives token_type_ids: hand on what tokenizer.model_input_names has, and "
+        "go by sequence_ids.",
         "stride": "Look at how much room the question leaves for the context.",
     }
-    for question, context, size, stride in (
-        ("what is the plot", "the plot is warm", 32, 4),
-        ("what is the plot", long, 16, 4),
-        ("what is the plot", long, 16, 0),
-        ("is a dull story ever less than gripping", long, 16, 3),
-        ("what", long, 12, 7),
-        ("what", "a film", 6, 1),
+    for question, context, size, stride, names in (
+        ("what is the plot", "the plot is warm", 32, 4, _BERT),
+        ("what is the plot", long, 16, 4, _BERT),
+        ("what is the plot", long, 16, 0, _BERT),
+        ("is a dull story ever less than gripping", long, 16, 3, _BERT),
+        ("what", long, 12, 7, _BERT),
+        ("what", "a film", 6, 1, _BERT),
+        ("what is the plot", long, 16, 4, _ROBERTA),
     ):
+        tokenizer = tiny.tokenizer(pad_last=True)
+        tokenizer.model_input_names = list(names)
         right = _cut(question, context, tokenizer, size, stride)
-        came = run(answer, question, context, tokenizer, size, stride, clues=clues)
+        came = ask(answer, question, context, tokenizer, size, stride, clues=clues)
         windows = _windows(came, list(right[0]))
         case = f"With a question of {len(question.split())} tokens, a context of {len(context.split())}, "
         case += f"max_length {size} and a stride of {stride}, "
         _compare_windows(windows, right, tokenizer, question, size, case)
     return "Windows that lose nothing, each with the whole question, and offsets for the context's tokens alone."
+
+
+_BERT = ("input_ids", "token_type_ids", "attention_mask")  # what models take
+_ROBERTA = ("input_ids", "attention_mask")
 
 
 def _cut(question: str, context: str, tokenizer: Any, size: int, stride: int) -> list[dict[str, Any]]:
@@ -65,21 +73,24 @@ def _cut(question: str, context: str, tokenizer: Any, size: int, stride: int) ->
 
 
 def _windows(value: Any, names: Sequence[str]) -> list[dict[str, list[Any]]]:
-    """Return windows as dictionaries of lists, whether they come by rows or by columns."""
-    columns = as_dict(value)
-    if columns is not None:
-        lists = {name: as_list(column) for name, column in columns.items()}
-        count = min((len(column) for column in lists.values() if column is not None), default=0)
-        rows: Any = [{name: column[i] for name, column in lists.items() if column is not None} for i in range(count)]
-    else:
-        rows = value.to_dict("records") if hasattr(value, "columns") else as_list(value)
+    """Return windows as dictionaries of lists."""
+    require(
+        not isinstance(value, Mapping),
+        "You return one dictionary of lists, and the cells below go through a list of windows: make a dictionary for "
+        "each window, as the tokenizer's rows i.",
+    )
+    rows = [value[i] for i in range(len(value))] if type(value).__name__ == "Dataset" else as_list(value)
     if not rows:
         raise Wrong(f"Return a list of windows, each a dictionary; this is {shown(value)}.")
     found = []
     for number, row in enumerate(rows):
-        own = fields(row) or {}
+        own = row if isinstance(row, Mapping) else {}
         for name in names:
             require(name in own, f"Window {number} has {', '.join(own) or shown(row)} and no {name}.")
+        require(
+            not isinstance(own["offsets"], ONE_PASS),
+            f"The offsets of window {number} can be gone through once, and are needed more often: make a list of them.",
+        )
         window: dict[str, list[Any]] = {name: [int(n) for n in as_numbers(own[name])] for name in names[:-1]}
         pairs = [as_numbers(pair) for pair in as_list(own["offsets"]) or []]
         require(
@@ -112,6 +123,10 @@ def _compare_windows(windows: Any, right: Any, tokenizer: Any, question: str, si
         f"{case}there is one window, and what doesn't fit is lost: ask the tokenizer for what overflows.",
     )
     own, true = ([row[len(head) : -1] for row in rows] for rows in (ids, wanted))
+    require(
+        len(own) <= len(true) or own[: len(true)] != true,
+        f"{case}window {len(true)}, counted from 0, lies wholly in the one before it: stop where the context ends.",
+    )
     require(
         own[0] == true[0],
         f"{case}the first window has {len(own[0])} tokens of the context; {len(true[0])} fit, from its beginning.",
@@ -151,11 +166,9 @@ def _compare_offsets(own: list[Place], true: list[Place], head: int, case: str) 
 def label_answer(answer: Any) -> str:
     """Judge an answer to: Step 2, the answer's place."""
     for offsets, start, end, right, why in _LABELLED:
-        given = list(offsets)
-        came = as_numbers(run(answer, given, start, end))
+        came = as_numbers(ask(answer, list(offsets), start, end))
         case = f"With the offsets {list(offsets)} and the answer at characters {start} to {end} "
         require(len(came) == 2, f"{case}return two places, of the first and of the last token; this is {shown(came)}.")
-        require(given == list(offsets), "Your function changed the list of offsets: leave it as it is.")
         found = (int(came[0]), int(came[1]))
         if found == right:
             continue
@@ -202,16 +215,25 @@ _LABELLED: tuple[tuple[tuple[Place, ...], int, int, Place, str], ...] = (
 def best_answer(answer: Any) -> str:
     """Judge an answer to: Step 3, the best answer."""
     for windows, longest in _JUDGED:
-        came = run(answer, [_copy(window) for window in windows], longest)
-        named = fields(came)
-        numbers = as_numbers([named.get("start"), named.get("end")] if named else came)
-        require(
-            len(numbers) == 2,
-            f"Return two characters, the answer's first and the one after its last; this is {shown(came)}.",
-        )
-        found, right = (int(numbers[0]), int(numbers[1])), _best(windows, longest)
-        if found != right:
-            _explain_answer(found, right, windows, longest)
+        right = _best(windows, longest)
+        below = max(max(_pairs(window, longest).values()) for window in windows) < 0
+        clues = {"returns None": _BELOW if below else "no pair that it tried is allowed here. Try every pair that is."}
+        for pair in (tuple, list):  # a Dataset makes lists of tuples
+            came = ask(answer, [_copy(window, pair) for window in windows], longest, clues=clues)
+            numbers = as_numbers(came)
+            require(
+                len(numbers) == 2,
+                f"Return two characters, the answer's first and the one after its last; this is {shown(came)}.",
+            )
+            found = (int(numbers[0]), int(numbers[1]))
+            require(
+                found == right or pair is tuple,
+                f"With offsets that are lists, such as [0, 0], you answer {found}, and with tuples {right}: they are "
+                "the same pairs, but a list never equals a tuple. Compare the numbers in them.",
+            )
+            if found != right:
+                require(found != _OUTSIDE or not below, f"You answer {found}, no token at all: {_BELOW}")
+                _explain_answer(found, right, windows, longest)
     return "The highest sum of all pairs that can be an answer, over all windows, as characters of the context."
 
 
@@ -222,13 +244,16 @@ def _window(starts: Sequence[float], ends: Sequence[float], head: int, first: in
     return {"start_logits": list(starts), "end_logits": list(ends), "offsets": [*[_OUTSIDE] * head, *inside, _OUTSIDE]}
 
 
-def _copy(window: dict[str, Any]) -> dict[str, Any]:
+def _copy(window: dict[str, Any], pair: type) -> dict[str, Any]:
+    """Return a window with arrays, and with offsets that are pairs of a type."""
     import numpy as np
 
     logits = {name: np.array(window[name], dtype=float) for name in ("start_logits", "end_logits")}
-    return logits | {"offsets": list(window["offsets"])}
+    return logits | {"offsets": list(map(pair, window["offsets"]))}
 
 
+_BELOW = "here every sum is below 0, as sums may be. Begin with minus infinity, or with the first pair."
+_FALLING = [40.0 - place for place in range(40)]  # with the same numbers rising, the twenty best starts come too late
 _JUDGED: tuple[tuple[list[dict[str, Any]], int], ...] = (
     ([_window([0, 1, 5, 1, 0], [0, 1, 2, 6, 0], 1, 0)], 3),
     ([{"start_logits": [0, 6, 1, 0], "end_logits": [0, 6, 1, 0], "offsets": [_OUTSIDE, (0, 1), (2, 6), _OUTSIDE]}], 2),
@@ -258,6 +283,7 @@ _JUDGED: tuple[tuple[list[dict[str, Any]], int], ...] = (
         ],
         2,
     ),
+    ([_window([0, *range(1, 20), 20.5, *range(21, 41), 0], [0, *_FALLING, 0], 1, 0)], 5),  # of 41 each, and none meet
 )
 
 
@@ -294,15 +320,15 @@ def _explain_answer(found: Place, right: Place, windows: list[dict[str, Any]], l
     count = sum(right[0] <= start and end <= right[1] for start, end in every)
     parts = [(start, end) for start, end in every if found[0] <= start and end <= found[1]]
     for wrong, why in (
+        (
+            found[1] <= found[0],
+            "it ends before it starts, or isn't of the context, whose tokens alone can be an answer",
+        ),
         (found in tokens, "these are places of tokens; the offsets have their characters"),
         (found == (right[0], right[1] - 1), "the second number is the character after the last"),
         (
             count > 1 and found[0] == right[0] and found[1] in [start for start, _ in every],
             "the answer ends where its last token ends, not where that begins",
-        ),
-        (
-            found[1] <= found[0],
-            "it ends before it starts, or isn't of the context, whose tokens alone can be an answer",
         ),
         (
             len(windows) > 1 and found in [_best([window], longest) for window in windows],
@@ -318,7 +344,7 @@ def _explain_answer(found: Place, right: Place, windows: list[dict[str, Any]], l
 def grade(answer: Any) -> str:
     """Judge an answer to: Step 4, exact match and F1."""
     for text, truths, why in _GRADED:
-        exact, f1 = _two(run(answer, text, list(truths), clues=_NOTHING))
+        exact, f1 = _two(ask(answer, text, list(truths), clues=_NOTHING))
         right = _grades(text, truths)
         case = f"For the answer {text!r} and the truths {truths} "
         for name, own, true in (("exact match", exact, right[0]), ("F1", f1, right[1])):
@@ -329,7 +355,8 @@ def grade(answer: Any) -> str:
                 own not in [round(true, digits) for digits in (1, 2, 3, 4)],
                 f"{case}the {name} is {own:g}: give it unrounded, {true:.6f}.",
             )
-            raise Wrong(f"{case}the {name} is {true:.4g}; you say {own:.4g}: {why}.")
+            wanted, said = apart(true, own)
+            raise Wrong(f"{case}the {name} is {wanted}; you say {said}: {why}.")
     return (
         "As SQuAD counts: normalised, by words, the best of several truths, and only silence right where there is none."
     )
@@ -338,12 +365,22 @@ def grade(answer: Any) -> str:
 _GRADED: tuple[tuple[str, list[str], str], ...] = (
     ("Mary Tregenza", ["Mary Tregenza"], "the same text is right"),
     ("mary TREGENZA", ["Mary Tregenza"], "capitals don't count"),
+    ("land", ["island"], "the same text, not one that stands within the other"),
+    ("art", ["party"], "words are compared, not letters"),
     ("Mary Tregenza.", ["Mary Tregenza"], "punctuation doesn't count"),
     ("U.S.", ["US"], "punctuation is taken out, and nothing put in its place"),
     ("the lighthouse", ["a lighthouse"], "the words a, an and the don't count"),
+    ("an anchor", ["anchor"], "the words a, an and the don't count"),
+    ("keeper of the light", ["keeper of light"], "the words a, an and the don't count, wherever they stand"),
+    ("The Beacon", ["beacon"], "capitals are taken away before the articles: The is one, too"),
     ("an anthem", ["them"], "articles are whole words, not parts of others"),
     ("  two \n miles ", ["two miles"], "kind and number of blanks don't count"),
     ("A-level", ["level"], "punctuation is taken out before the articles, so that this is one word, alevel"),
+    ('"The" Beacon', ["beacon"], "punctuation is taken out before the articles, and then The is one"),
+    ("(Big) Ben-", ["Big Ben"], "punctuation is all that string.punctuation has, brackets and hyphens, too"),
+    ("big_ben", ["bigben"], "punctuation is what string.punctuation has, and _ is in it"),
+    ("\u00a340", ["40"], "punctuation is what string.punctuation has, and a pound sign isn't in it"),
+    ("1914\u201318", ["191418"], "punctuation is what string.punctuation has, and a dash of print isn't in it"),
     (
         "Tregenza",
         ["Mary Tregenza"],
@@ -353,7 +390,6 @@ _GRADED: tuple[tuple[str, list[str], str], ...] = (
     ("Tregenza Mary", ["Mary Tregenza"], "exact match is of the text, F1 of its words in any order"),
     ("new new new york", ["new york"], "a word that stands three times is shared as often as it stands in both"),
     ("new york new", ["new new york city"], "a word that stands twice in both is shared twice"),
-    ("art", ["party"], "words are compared, not letters"),
     ("granite rock", ["Big Ben"], "nothing is shared, and a share of nothing is 0"),
     ("1982", ["in 1982", "1982", "the year 1982"], "of several truths the best counts"),
     ("new york", ["york", "new", "new york city"], "of several truths the best counts"),
@@ -361,9 +397,12 @@ _GRADED: tuple[tuple[str, list[str], str], ...] = (
     ("", [], "where there is no truth, an empty answer is right"),
     ("", ["1982"], "an empty answer is wrong where there is a truth"),
     ("The", ["Rome"], "an answer of which nothing is left shares nothing"),
+    ("Rome", ["The"], "a truth of which nothing is left shares nothing"),
+    ("The", [], "where there is no truth, an answer is right if nothing is left of it"),
+    ("the", ["a"], "nothing is left of either, so that they are the same, and F1 is 1, too"),
 )
 _NOTHING = {
-    "ZeroDivision": "An answer of which no word is left, or none that is shared, has an F1 of 0.",
+    "ZeroDivision": "Where nothing is left of both texts F1 is 1; of one alone, or where nothing is shared, it is 0.",
     "empty": "There may be no truth: then only an empty answer is right.",
 }
 
@@ -385,13 +424,8 @@ def _grades(text: str, truths: Sequence[str]) -> tuple[float, float]:
 
 
 def _two(value: Any) -> tuple[float, float]:
-    """Return exact match and F1, which may be a truth value and come by name."""
-    named = fields(value)
-    if named:
-        key = next((key for key in named if str(key).lower().startswith(("exact", "em"))), None)
-        parts = [named[key] if key else None, named.get("f1", named.get("F1"))]
-    else:
-        parts = as_list(value) or []
+    """Return exact match and F1, by place, which may be truth values."""
+    parts = as_list(value) or []
     numbers = [float(bool(part)) if type(part).__name__ in ("bool", "bool_") else as_number(part) for part in parts]
     if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
         raise Wrong(f"Return two numbers, exact match and F1; this is {shown(value)}.")
@@ -399,6 +433,7 @@ def _two(value: Any) -> tuple[float, float]:
 
 
 @exercise.step("Step 5, the Trainer")
+@trainers.quiet()
 def make_reader(answer: Any) -> str:
     """Judge an answer to: Step 5, the Trainer."""
     import torch
@@ -448,6 +483,7 @@ def _judge_batch(trainer: Any, rows: Any) -> None:
         "The windows of a batch have different lengths, and this collator doesn't pad them: there is one that does.",
     )
     batch = run(trainer.data_collator, [rows[i] for i in range(len(rows))], clues=clues)
+    trainers.judge_batch(batch, rows)
     for name in ("start_positions", "end_positions"):
         own = batch[name].tolist() if name in batch else None
         require(
@@ -464,7 +500,7 @@ def _judge_batch(trainer: Any, rows: Any) -> None:
 def name_mistake(answer: Any, found: Any, places: Any) -> str:
     """Judge an answer to: Step 6, the mistakes."""
     for own, true, right, why in _NAMED:
-        kind = _kind(run(answer, own, list(true)))
+        kind = _kind(ask(answer, own, list(true)))
         require(
             kind == right, f"For the answer at {own} and the truth at {true} you say {kind!r}; it is {right!r}: {why}."
         )
@@ -474,7 +510,7 @@ def name_mistake(answer: Any, found: Any, places: Any) -> str:
     require(len(answers) == len(truths), f"There are {len(answers)} answers to {len(truths)} questions.")
     counts: Counter[str] = Counter()
     for number, (own, true) in enumerate(zip(answers, truths, strict=True)):
-        kind, right = _kind(run(answer, own, list(true))), _true_kind(own, true)
+        kind, right = _kind(ask(answer, own, list(true))), _true_kind(own, true)
         require(
             kind == right,
             f"Question {number}, with the answer at {own} and the truth at {true}, is {right!r}; you say {kind!r}.",
@@ -504,6 +540,10 @@ _NAMED: tuple[tuple[Place, list[Place], str, str], ...] = (
     ((10, 20), [(15, 25), (8, 30)], "too short", "the first kind that holds for any of the true places"),
     ((10, 20), [(30, 40), (15, 25)], "shifted", "the first kind that holds for any of the true places"),
     ((0, 5), [(0, 5)], "exact", "a place may begin at character 0"),
+    ((14, 26), [(10, 20)], "shifted", "it is longer, but the truth isn't whole in it"),
+    ((15, 22), [(10, 20)], "shifted", "it is shorter, but not a part of the truth"),
+    ((10, 20), [(15, 25), (30, 40)], "shifted", "the first kind that holds for any of the true places"),
+    ((10, 20), [(12, 15), (30, 40)], "too long", "the first kind that holds for any of the true places"),
 )
 
 
@@ -522,9 +562,13 @@ def _true_kind(own: Place, places: Sequence[Place]) -> str:
 
 
 def _kind(value: Any) -> str:
-    said = " ".join(value.lower().split()) if isinstance(value, str) else None
-    require(said in KINDS, f"You return {shown(value)}: it is one of {', '.join(KINDS)}.")
-    return said or ""
+    near = " ".join(value.lower().split()) if isinstance(value, str) else ""
+    require(
+        value in KINDS or near not in KINDS,
+        f"You return {shown(value)}: write {near!r}, letter for letter, for the cells below count the kinds by name.",
+    )
+    require(near in KINDS, f"You return {shown(value)}: it is one of {', '.join(KINDS)}.")
+    return near
 
 
 def _place(value: Any, what: str) -> Place:

@@ -109,6 +109,41 @@ def fields(value: Any) -> dict[str, Any] | None:
     return dict(vars(value)) if hasattr(value, "__dataclass_fields__") else None
 
 
+def snapshot(value: Any) -> Any:
+    """Return a copy of lists, tuples, dictionaries and arrays, however nested; anything else stays what it is.
+
+    Args:
+        value: that is handed to a learner's function.
+    """
+    if isinstance(value, dict):
+        return {key: snapshot(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(snapshot, value))
+    return value.copy() if _is_array(value) else value
+
+
+def is_same(before: Any, after: Any) -> bool:
+    """Say whether a value is still what `snapshot` found.
+
+    Args:
+        before: from `snapshot`.
+        after: the value itself.
+    """
+    if type(before) is not type(after):
+        return False
+    if isinstance(before, dict):
+        return list(before) == list(after) and all(is_same(before[key], after[key]) for key in before)
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(is_same, before, after))
+    if _is_array(before):  # a nan isn't equal to itself
+        return before.shape == after.shape and bool(((before == after) | (before != before)).all())
+    return before is after or (isinstance(before, (str, bytes, int, float)) and before == after)
+
+
+def _is_array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and type(value).__name__ == "ndarray"
+
+
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record without nesting: what stands below a key, such as a budget, comes up to the record itself."""
     return dict(_items(row))

@@ -303,6 +303,7 @@ def _compare(metrics: Any, truth: Any, labels: Any, guesses: Any, classes: Any) 
 
 
 @exercise.step("Step 5, the Trainer")
+@trainers.quiet()
 def build_trainer(answer: Any) -> str:
     """Judge an answer to: Step 5, the Trainer."""
     import torch
@@ -338,7 +339,8 @@ def build_trainer(answer: Any) -> str:
         )
         require(trainer.args.learning_rate == 1e-3, "The learning_rate of **training must win over your own.")
         trainers.judge_data(trainer, *sides)
-        metrics = run(trainer.evaluate)
+        trainers.hush(trainer)
+        metrics = trainers.judge_evaluation(trainer)
         require(
             "eval_accuracy" in metrics, f"Evaluating gives {', '.join(metrics)} and no accuracy: pass compute_metrics."
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,22 @@ OLD_NAMES = {
     "multiple values for keyword argument": "It is in **training as well, which wins: put your choices and training "
     "into one dictionary, {**yours, **training}.",
 }
-GIVEN = {"max_steps": 4, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "disable_tqdm": True}
+GIVEN: dict[str, Any] = {"max_steps": 4, "learning_rate": 1e-3, "per_device_train_batch_size": 4, "disable_tqdm": True}
 _COMPARED = ("input_ids", "label", "labels", "start_positions", "end_positions")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Show no progress of transformers' meanwhile, so that the verdict of a check is what is read; or decorate one."""
+    from transformers.utils import logging
+
+    before = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if before:
+            logging.enable_progress_bar()
 
 
 def judge_arguments(args: Any, folder: str) -> None:
@@ -136,7 +151,49 @@ def judge_fresh(
         "from_pretrained loads them, from_config doesn't.",
     )
     judge_data(trainer, train, test)
+    hush(trainer)
     return trainer
+
+
+def hush(trainer: Any) -> None:
+    """Let a Trainer print no numbers, as it does where it has no bar to show them in.
+
+    Args:
+        trainer: of the learner's.
+    """
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def judge_batch(batch: Any, rows: Any) -> None:
+    """Require that a batch is hardly wider than its longest row.
+
+    Args:
+        batch: that a collator made, with input_ids.
+        rows: that it made it of.
+    """
+    width, longest = batch["input_ids"].shape[1], max(map(len, rows["input_ids"]))
+    require(
+        width < longest + 32,
+        f"A batch whose longest row has {longest} tokens is {width} wide: pad to the longest row, or most of the "
+        "arithmetic is spent on padding.",
+    )
+
+
+def judge_evaluation(trainer: Any) -> dict[str, float]:
+    """Require that a Trainer finds the labels of the rows that it is judged on; return what it measures there.
+
+    Args:
+        trainer: of the learner's.
+    """
+    metrics = run(trainer.evaluate)
+    require(
+        "eval_loss" in metrics,
+        f"Judged on eval_dataset, the Trainer gives no loss: it looks for labels under {shown(trainer.label_names)}. "
+        "Leave label_names out, for it knows their names by the model.",
+    )
+    return dict(metrics)
 
 
 def judge_training(trainer: Any, head: str, frozen: str | None = None) -> None:
@@ -159,6 +216,7 @@ def judge_training(trainer: Any, head: str, frozen: str | None = None) -> None:
     )
     before = {name: part.detach().clone() for name, part in model.named_parameters()}
     run(trainer.train)
+    judge_evaluation(trainer)
     model = trainer.model  # model_init has made another one
     moved = {name for name, part in model.named_parameters() if not torch.equal(part, before[name])}
     require(

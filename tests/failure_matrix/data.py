@@ -180,12 +180,22 @@ def words_in_any_order(rows, labels):
     return faults(rows, labels, key=lambda text: " ".join(sorted(form(text).split())))
 
 
+@cases.wrong("find_faults", r"Row 27, 'No body cares.' .* named under 'conflict'.*one blank between words stays")
+def without_any_blank(rows, labels):
+    return faults(rows, labels, key=lambda text: "".join(text.lower().split()))
+
+
+@cases.wrong("find_faults", r"Under 'blank' is what can be gone through once")
+def lists_that_end(rows, labels):
+    return {kind: (n for n in numbers) for kind, numbers in faults(rows, labels).items()}
+
+
 @cases.wrong("find_faults", r"Row 19, .* is missing from 'conflict': but for case and a no-break space")
 def one_kind_of_blank(rows, labels):
     return faults(rows, labels, key=lambda text: " ".join(part for part in text.lower().split(" ") if part.strip()))
 
 
-@cases.wrong("find_faults", r"changed the rows that it was given")
+@cases.wrong("find_faults", r"changed rows, which it was given")
 def rows_normalised_in_place(rows, labels):
     for row in rows:
         row["text"] = form(row["text"])
@@ -250,7 +260,7 @@ def leaks(train, test, limit, similarity=share, parts=runs):
     return [n for n, text in enumerate(train) if any(similarity(parts(text), other) >= limit for other in tests)]
 
 
-@cases.right("find_leaks")
+@cases.wrong("find_leaks", r"training text 15, .* is reported.*punctuation is in the runs like any other character")
 def with_the_lessons_tools(train_texts, test_texts, limit):
     sides = [[quality.shingles(text) for text in texts] for texts in (train_texts, test_texts)]
     return [n for n, one in enumerate(sides[0]) if any(quality.similarity(one, other) >= limit for other in sides[1])]
@@ -278,7 +288,7 @@ def as_a_mask(train_texts, test_texts, limit):
     return np.array([max((share(runs(text), other) for other in tests), default=0) >= limit for text in train_texts])
 
 
-@cases.right("find_leaks")
+@cases.wrong("find_leaks", r"training text 15, .* is reported.*punctuation is in the runs like any other character")
 def with_minhash(train_texts, test_texts, limit):
     if not test_texts:
         return []
@@ -326,6 +336,28 @@ def words_for_runs(train_texts, test_texts, limit):
 def words_as_well_as_runs(train_texts, test_texts, limit):
     words = leaks(train_texts, test_texts, limit, parts=lambda text: set(form(text).replace(",", "").split()))
     return sorted({*words, *leaks(train_texts, test_texts, limit)})
+
+
+@cases.wrong("find_leaks", r"training text 15, 'A -- joy -- \?!', is reported.*punctuation is in the runs")
+def without_punctuation_in_runs(train_texts, test_texts, limit):
+    return leaks(
+        train_texts, test_texts, limit, parts=lambda text: runs("".join(x for x in text if x.isalnum() or x.isspace()))
+    )
+
+
+@cases.wrong(
+    "find_leaks", r"training text 16, 'Ha ha ha ha ha', is missing.*100.0% are in both: a run that stands several"
+)
+def each_run_as_often_as_it_stands(train_texts, test_texts, limit):
+    def parts(text):
+        return Counter(form(text)[at : at + 4] for at in range(max(1, len(form(text)) - 3)))
+
+    return leaks(train_texts, test_texts, limit, lambda one, two: (one & two).total() / (one | two).total(), parts)
+
+
+@cases.wrong("find_leaks", r"returns a generator, which can be gone through once.*Return a list")
+def one_after_the_other(train_texts, test_texts, limit):
+    yield from leaks(train_texts, test_texts, limit)
 
 
 @cases.wrong("find_leaks", r"training text 1, 'Never less than gripping.', is reported.*twice in training")
@@ -382,7 +414,7 @@ def all_where_there_is_no_test(train_texts, test_texts, limit):
     return leaks(train_texts, test_texts, limit) if test_texts else list(range(len(train_texts)))
 
 
-@cases.wrong("find_leaks", r"Return numbers of training texts, 0 to 14; this is \['A SLOW")
+@cases.wrong("find_leaks", r"Return numbers of training texts, 0 to 16; this is \['A SLOW")
 def texts_themselves(train_texts, test_texts, limit):
     return [train_texts[n] for n in leaks(train_texts, test_texts, limit)]
 
@@ -415,6 +447,13 @@ def own(chances, labels):
     return chances[np.arange(len(labels)), labels]
 
 
+def own_of(fitted, features, labels):
+    """Return the probability of each row's label; a class that the model doesn't know has 0."""
+    columns = {name: place for place, name in enumerate(fitted.classes_)}
+    chances = fitted.predict_proba(features)
+    return [row[columns[label]] if label in columns else 0 for row, label in zip(chances, labels, strict=True)]
+
+
 @cases.right("find_suspects")
 def with_the_lessons_splitter(model, features, labels, films, count):
     chances = unseen(model, features, labels, films, StratifiedGroupKFold(4, shuffle=True, random_state=3))
@@ -427,7 +466,7 @@ def with_a_loop_over_films(model, features, labels, films, count):
     for film in sorted(set(films)):
         judged = films == film
         fitted = clone(model).fit(features[~judged], labels[~judged])
-        chance[judged] = own(fitted.predict_proba(features[judged]), labels[judged])
+        chance[judged] = own_of(fitted, features[judged], labels[judged])
     return pd.Series(chance).nsmallest(count).index
 
 
@@ -438,7 +477,7 @@ def in_two_halves(model, features, labels, films, count):
     chance = np.zeros(len(labels))
     for judged in (half, ~half):
         model.fit(features[~judged], labels[~judged])
-        chance[judged] = own(model.predict_proba(features[judged]), labels[judged])
+        chance[judged] = own_of(model, features[judged], labels[judged])
     return tuple(int(row) for row in np.argsort(chance, kind="stable")[:count])
 
 
@@ -498,6 +537,44 @@ def two_classes_alone(model, features, labels, films, count):
     return np.abs(unseen(model, features, labels, films)[:, 1] - labels).argsort()[::-1][:count]
 
 
+@cases.wrong("find_suspects", r"row 11 is the least likely.*not by how sure the model is of another")
+def how_sure_of_another(model, features, labels, films, count):
+    chances = unseen(model, features, labels, films)
+    return np.where(chances.argmax(1) != labels, 1 - chances.max(1), 2).argsort()[:count]
+
+
+@cases.wrong("find_suspects", r"no other film has their class, so that it gets the probability 0.*columns are those of")
+def columns_by_number(model, features, labels, films, count):
+    films, chance = np.array(films), np.zeros(len(labels))
+    for film in sorted(set(films)):
+        judged = films == film
+        fitted = clone(model).fit(features[~judged], labels[~judged])
+        chance[judged] = own(fitted.predict_proba(features[judged]), labels[judged])
+    return chance.argsort()[:count]
+
+
+@cases.error("find_suspects", r"no attribute 'predict_log_proba'.*predict_proba gives the same order")
+def by_logarithms(model, features, labels, films, count):
+    splitter = GroupKFold(5)
+    logs = cross_val_predict(model, features, labels, groups=films, cv=splitter, method="predict_log_proba")
+    return own(logs, labels).argsort()[:count]
+
+
+@cases.wrong("find_suspects", r"Asked for 120 rows, you return \d+: each row is to be judged, once")
+def one_half_alone(model, features, labels, films, count):
+    half = np.isin(films, sorted(set(films))[::2])
+    rows = np.flatnonzero(half | np.isin(np.arange(len(labels)), (41, 7)))
+    fitted = model.fit(features[~half], labels[~half])
+    return rows[np.argsort(own_of(fitted, features[rows], labels[rows]))][:count]
+
+
+@cases.wrong("find_suspects", r"changed labels, which it was given")
+def labels_sorted(model, features, labels, films, count):
+    found = own(unseen(model, features, labels, films), labels).argsort()[:count]
+    labels.sort()
+    return found
+
+
 @cases.wrong("find_suspects", r"Asked for 2 rows, you return 4: the first 2 of the order")
 def all_that_disagree(model, features, labels, films, count):
     chances = unseen(model, features, labels, films)
@@ -554,6 +631,13 @@ def ends(values, films, draws, seed, level=0.95, size=None, replace=True):
         drawn = rng.choice(len(order), size or len(order), replace=replace)
         means.append(np.mean(values[np.concatenate([places[film] for film in drawn])]))
     return np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+
+
+def drawn_once(values, films, draws, seed):
+    """Draw films, and take each of them once."""
+    names, rng = np.unique(films), np.random.default_rng(seed)
+    means = [values[np.isin(films, rng.choice(names, len(names)))].mean() for _ in range(draws)]
+    return np.quantile(means, [0.025, 0.975])
 
 
 def worth(answers, labels, train_labels):
@@ -672,6 +756,7 @@ for name, message, change in (
     ("the_other_way_round", r"that is the baseline minus the model", lambda g, a, y, f, t: -g.mean()),
     ("points", r"leave it a share, not points", lambda g, a, y, f, t: 100 * g.mean()),
     ("a_ratio", r"leave it a difference", lambda g, a, y, f, t: g.mean() / (y == statistics.mode(t.tolist())).mean()),
+    ("mean_of_the_draws", r"It is the gain on the rows themselves", lambda g, a, y, f, t: g.mean() + 0.004),
     ("rounded", r"give it unrounded", lambda g, a, y, f, t: round(g.mean(), 2)),
 ):
     cases.value("gain_over_baseline", "wrong", message, name, gain_of(change))
@@ -680,7 +765,7 @@ for name, message, change in (
     (
         "single_rows_drawn",
         r"single rows were drawn. Rows of a film are alike",
-        lambda g, r, y, f, d, s: ends(g, list(range(len(g))), d // 8, s),
+        lambda g, r, y, f, d, s: ends(g, list(range(len(g))), d // 8 + 1, s),
     ),
     (
         "interval_of_the_accuracy",
@@ -691,6 +776,26 @@ for name, message, change in (
         "baseline_held_fixed",
         r"the baseline is held fixed",
         lambda g, r, y, f, d, s: ends(r.astype(int), f, d, s) - (r.mean() - g.mean()),
+    ),
+    (
+        "each_film_once",
+        r"a film that was drawn twice has its rows once, as by isin",
+        lambda g, r, y, f, d, s: drawn_once(g, f, d, s),
+    ),
+    (
+        "draws_not_used",
+        r"With draws=1 films are drawn once, so that both ends are the same; yours are .*go by draws",
+        lambda g, r, y, f, d, s: ends(g, f, 2000, s),
+    ),
+    (
+        "standard_error_of_the_draws",
+        r"that is how sure the mean of the draws is",
+        lambda g, r, y, f, d, s: g.mean() + np.array([-1.96, 1.96]) * 0.08 / math.sqrt(d),
+    ),
+    (
+        "seed_in_each_draw",
+        r"every draw came out alike.*or is the seed set in each",
+        lambda g, r, y, f, d, s: ends(g, f, 1, s),
     ),
     ("ninety_per_cent", r"that is 90 %", lambda g, r, y, f, d, s: ends(g, f, d, s, level=0.9)),
     ("ninety_nine_per_cent", r"that is 99 %", lambda g, r, y, f, d, s: ends(g, f, d, s, level=0.99)),
@@ -730,6 +835,20 @@ def films_as_a_set(answers, labels, films, train_labels, draws, seed):
     return gains.mean(), *np.quantile(means, [0.025, 0.975])
 
 
+@cases.wrong("gain_over_baseline", r"changed train_labels, which it was given")
+def labels_of_training_sorted(answers, labels, films, train_labels, draws, seed):
+    train_labels.sort()
+    gains = worth(answers, labels, train_labels)
+    return gains.mean(), *ends(gains, films, draws, seed)
+
+
+@cases.wrong("gain_over_baseline", r"returns a generator, which can be gone through once")
+def three_in_turn(answers, labels, films, train_labels, draws, seed):
+    gains = worth(answers, labels, train_labels)
+    yield gains.mean()
+    yield from ends(gains, films, draws, seed)
+
+
 @cases.wrong("gain_over_baseline", r"Return three numbers, the gain and the two ends")
 def half_a_width(answers, labels, films, train_labels, draws, seed):
     gains = worth(answers, labels, train_labels)
@@ -759,7 +878,7 @@ def judged(gain, half_width):
 def by_scipy(score, before, after, seeds):
     with_seeds = {name: [score(rows, seed) for seed in seeds] for name, rows in (("old", before), ("new", after))}
     found = stats.ttest_rel(with_seeds["new"], with_seeds["old"])
-    low, high = found.confidence_interval(0.95)
+    low, high = np.nan_to_num(found.confidence_interval(0.95))  # of no spread it says nan
     mean = np.mean(with_seeds["new"]) - np.mean(with_seeds["old"])
     words = "no difference seen" if low <= 0 <= high else "after is better" if low > 0 else "before is better"
     return mean, (high - low) / 2, words
@@ -788,7 +907,14 @@ def by_p_value(score, before, after, seeds):
     gains = pd.Series(gains_of(score, list(before), tuple(after), seeds))
     found = stats.ttest_1samp(gains, 0)
     half = gains.sem() * stats.t.ppf(0.975, len(gains) - 1)
-    return gains.mean(), half, "no difference seen" if found.pvalue >= 0.05 else judged(gains.mean(), 0)
+    return gains.mean(), half, judged(gains.mean(), 0) if found.pvalue < 0.05 else "no difference seen"
+
+
+@cases.right("compare_cleaning")
+def by_a_table_of_quantiles(score, before, after, seeds):
+    gains = np.array([score(rows=after, seed=seed) - score(rows=before, seed=seed) for seed in seeds])
+    half = 2.776 * gains.std(ddof=1) / math.sqrt(len(gains))
+    return gains.mean(), half, judged(gains.mean(), half)
 
 
 def compared(half=None, mean=np.mean, words=judged, gains=gains_of):
@@ -814,6 +940,39 @@ for name, message, answer in (
         "numpys_own_deviation",
         r"with few it is 4, ddof=1",
         compared(lambda g: stats.t.ppf(0.975, 4) * g.std() / math.sqrt(5)),
+    ),
+    (
+        "two_samples",
+        r"8 are those of two samples that have no pairs",
+        compared(lambda g: stats.t.ppf(0.975, 8) * error_of(g)),
+    ),
+    (
+        "over_the_number",
+        r"divide by the square root of 5, not by 5 itself",
+        compared(lambda g: interval(g)[1] / math.sqrt(5)),
+    ),
+    (
+        "over_one_less",
+        r"divide by the square root of 5, the number",
+        compared(lambda g: interval(g)[1] * math.sqrt(5 / 4)),
+    ),
+    ("quantile_of_two_figures", r"Student's t for 5 runs, 2.776, times", compared(lambda g: 2.8 * error_of(g))),
+    (
+        "bootstrapped",
+        r"Student's t for 5 runs, 2.776, times",
+        compared(
+            lambda g: np.ptp(np.quantile(np.random.default_rng(0).choice(g, (2000, 5)).mean(1), [0.025, 0.975])) / 2
+        ),
+    ),
+    (
+        "no_spread_is_nan",
+        r"half-width is nan: where all differences are the same, it is 0",
+        compared(lambda g: interval(g)[1] or math.nan),
+    ),
+    (
+        "zero_at_the_end",
+        r"With the same accuracy before and after, .*the interval has zero in it",
+        compared(words=lambda gain, half: "after is better" if gain >= half else judged(gain, half)),
     ),
     ("whole_width", r"that is the whole width", compared(lambda g: 2 * interval(g)[1])),
     ("one_sided", r"that is the 0.95 quantile", compared(lambda g: stats.t.ppf(0.95, 4) * error_of(g))),
@@ -942,7 +1101,7 @@ def cheapest(side, alarm, miss, cost=cost_of, tried=None):
     return min([*side[0], 2] if tried is None else tried, key=lambda one: cost(one, side, alarm, miss))
 
 
-@cases.right("choose_threshold")
+@cases.wrong("choose_threshold", r"On validation your threshold .* and another.*Try every probability")
 def on_a_grid(validation, test, cost_of_alarm, cost_of_miss):
     costs = [cost_of(one, validation, cost_of_alarm, cost_of_miss) for one in np.arange(101) / 100]
     best = int(np.argmin(costs)) / 100
@@ -981,6 +1140,11 @@ def the_highest_of_the_cheapest(validation, test, cost_of_alarm, cost_of_miss):
     return pd.Series({"threshold": best, "cost": cost_of(best, test, cost_of_alarm, cost_of_miss)})
 
 
+def f1_of(one, side):
+    yes = side[0] >= one
+    return 2 * (yes & (side[1] == 1)).sum() / (yes.sum() + side[1].sum())
+
+
 def by_validation(validation, test, alarm, miss):
     return cheapest(validation, alarm, miss)
 
@@ -1008,6 +1172,31 @@ for name, message, choose in (
     ("one_half", r"One half looks at no cost", lambda v, t, a, m: 0.5),
     ("by_the_formula", r"follows from the costs if the probabilities are right", lambda v, t, a, m: a / (a + m)),
     ("costs_swapped", r"the cheapest with the two costs swapped", lambda v, t, a, m: cheapest(v, m, a)),
+    (
+        "costs_of_the_first_call",
+        r"for the costs 5 and 1: take those that are handed over",
+        lambda v, t, a, m: cheapest(v, 5, 1),
+    ),
+    (
+        "probabilities_of_the_test",
+        r"another.*Try every probability",
+        lambda v, t, a, m: cheapest(v, a, m, tried=[*t[0], 2]),
+    ),
+    (
+        "never_yes_as_1",
+        r"false alarm costs 40, .*one above all of them",
+        lambda v, t, a, m: cheapest(v, a, m, tried=[*v[0], 1.0]),
+    ),
+    (
+        "lowest_left_out",
+        r"a miss 60.*Try every probability",
+        lambda v, t, a, m: cheapest(v, a, m, tried=[*sorted(v[0])[1:], 2]),
+    ),
+    (
+        "highest_f1",
+        r"Try every probability|fewest mistakes",
+        lambda v, t, a, m: max(sorted(v[0]), key=lambda one: f1_of(one, v)),
+    ),
     ("fewest_mistakes", r"makes the fewest mistakes; here one kind is dearer", lambda v, t, a, m: cheapest(v, 1, 1)),
     (
         "above_the_threshold",
@@ -1023,6 +1212,13 @@ for name, message, choose in (
         "always_some_yes",
         r"A false alarm costs 40, .* one above all of them, which never says yes",
         lambda v, t, a, m: cheapest(v, a, m, tried=v[0]),
+    ),
+    (
+        "mean_of_the_cheapest",
+        r"A false alarm costs 1, a miss 1. On validation your threshold .* and another",
+        lambda v, t, a, m: np.mean(
+            [x for x in v[0] if cost_of(x, v, a, m) == cost_of(cheapest(v, a, m), v, a, m)] or [2]
+        ),
     ),
     ("dearest", r"On validation your threshold", lambda v, t, a, m: max(v[0], key=lambda one: cost_of(one, v, a, m))),
     ("a_place", r"On validation your threshold \d", lambda v, t, a, m: np.argmin([cost_of(x, v, a, m) for x in v[0]])),
@@ -1053,6 +1249,13 @@ for name, message, cost in (
 def cost_on_validation(validation, test, cost_of_alarm, cost_of_miss):
     best = cheapest(validation, cost_of_alarm, cost_of_miss)
     return best, cost_of(best, validation, cost_of_alarm, cost_of_miss)
+
+
+@cases.wrong("choose_threshold", r"changed validation, which it was given")
+def validation_sorted(validation, test, cost_of_alarm, cost_of_miss):
+    best = cheapest(validation, cost_of_alarm, cost_of_miss)
+    validation[0].sort()
+    return best, cost_of(best, test, cost_of_alarm, cost_of_miss)
 
 
 @cases.wrong("choose_threshold", r"Return two numbers, threshold and mean cost")
@@ -1146,6 +1349,18 @@ for name, message, options in (
         return mistakes(chances, labels, count, **{key: make(chances, labels) for key, make in options.items()})
 
     cases.value("worst_mistakes", "wrong", message, name, answer)
+
+
+@cases.wrong("worst_mistakes", r"changed chances, which it was given")
+def right_ones_set_to_0(chances, labels, count):
+    found = mistakes(chances, labels, count)
+    chances[chances.argmax(1) == labels] = 0
+    return found
+
+
+@cases.wrong("worst_mistakes", r"A mistake has said, probability and no row")
+def rows_as_an_index(chances, labels, count):
+    return pd.DataFrame(mistakes(chances, labels, count)).set_index("row")
 
 
 @cases.wrong("worst_mistakes", r"is named, and its answer \d is right: .*by their place among all rows|At place")

@@ -1,6 +1,7 @@
 """Answers to exercise 5."""
 
-from collections import Counter, defaultdict
+import re
+from collections import Counter, defaultdict, namedtuple
 from itertools import groupby
 
 import numpy as np
@@ -32,7 +33,7 @@ def by_a_set_of_words_that_have_begun(word_ids, tags, names):
     for place, word in enumerate(word_ids):
         if word is not None:
             tag = tags[word]
-            labels[place] = names.index(tag if word not in begun or tag == "O" else tag.replace("B-", "I-", 1))
+            labels[place] = names.index(tag if word not in begun else re.sub("^B", "I", tag))
             begun.add(word)
     return labels
 
@@ -131,6 +132,34 @@ def every_b_replaced(word_ids, tags, names):
     return aligned(word_ids, tags, names, later=lambda tag: tag.replace("B", "I"))
 
 
+@cases.error(
+    "align", r"raised ValueError.*all that stands after the first two letters of its word's tag, whatever letters"
+)
+def first_b_and_hyphen_replaced(word_ids, tags, names):
+    return aligned(word_ids, tags, names, later=lambda tag: tag.replace("B-", "I-", 1))
+
+
+@cases.error(
+    "align", r"raised ValueError.*all that stands after the first two letters of its word's tag, whatever letters"
+)
+def every_b_and_hyphen_replaced(word_ids, tags, names):
+    return aligned(word_ids, tags, names, later=lambda tag: tag.replace("B-", "I-") if tag[0] == "B" else tag)
+
+
+@cases.wrong("align", r"first token of word 0, whose tag is .*No token stands before it.*begins as None")
+def word_before_begins_as_0(word_ids, tags, names):
+    labels, before = [], 0
+    for word in word_ids:
+        labels.append(-100 if word is None else names.index(within(tags[word]) if word == before else tags[word]))
+        before = word
+    return labels
+
+
+@cases.wrong("align", r"A label is -100.0, a float: the loss takes whole numbers")
+def labels_as_floats(word_ids, tags, names):
+    return np.array(aligned(word_ids, tags, names), dtype=float)
+
+
 @cases.error("align", r"raised ValueError.*all that stands after the first two letters")
 def letters_stripped(word_ids, tags, names):
     return aligned(word_ids, tags, names, later=lambda tag: tag if tag == "O" else "I-" + tag.lstrip("B-"))
@@ -160,7 +189,7 @@ def the_number_after_it(word_ids, tags, names):
     ]
 
 
-@cases.wrong("align", r"changed the list of tags")
+@cases.wrong("align", r"changed tags, which it was given")
 def tags_changed(word_ids, tags, names):
     labels = []
     for word in word_ids:
@@ -223,16 +252,38 @@ def borders_first(tags):
     return np.array([(b, e, tags[b][2:]) for b, e in zip(begins, ends, strict=True)], dtype=object).reshape(-1, 3)
 
 
+Span = namedtuple("Span", "first end label")
+
+
 @cases.right("find_spans")
+def as_named_tuples(tags):
+    return [Span(np.int64(start), end, label) for start, end, label in exercise._decode(tags)]
+
+
+cases.value(
+    "find_spans",
+    "right",
+    r"A name is a list for you, which no set takes; tuples go into one",
+    "triples_as_lists",
+    lambda tags: list(map(list, exercise._decode(tags))),
+)
+
+
+@cases.wrong("find_spans", r"return a list, of a triple for each name")
 def as_a_frame(tags):
     return pd.DataFrame(borders_first(tags), columns=["start", "end", "label"])
+
+
+@cases.wrong("find_spans", r"a name is \{'end': 1, 'label': 'LAW', 'start': 0\}: give its first word")
+def as_dictionaries(tags):
+    return [{"start": start, "end": end, "label": label} for start, end, label in exercise._decode(tags)]
 
 
 def inexact(tags, change):
     return [change(*name) for name in exercise._decode(tags)]
 
 
-@cases.wrong("find_spans", r"For the tags \['B-LAW'\].*the second number is the place after the last word")
+@cases.wrong("find_spans", r"For the tags \['B-LAW', 'O'\].*the second number is the place after the last word")
 def last_word_itself(tags):
     return inexact(tags, lambda start, end, label: (start, end - 1, label))
 
@@ -285,6 +336,23 @@ def label_of_its_beginning(tags):
     return found
 
 
+@cases.wrong(
+    "find_spans", r"\['B-LAW-SUIT'\] you return \[\(0, 1, 'LAW'\)\]: the label is all that stands after the first two"
+)
+def label_before_the_second_hyphen(tags):
+    return inexact(tags, lambda start, end, label: (start, end, label.split("-")[0]))
+
+
+@cases.wrong("find_spans", r"\['B-LAW', 'O'\] you return \[\]: a name may have a single word")
+def names_of_two_words_alone(tags):
+    return [name for name in exercise._decode(tags) if name[1] > name[0] + 1]
+
+
+@cases.wrong("find_spans", r"words are counted from 0")
+def counted_from_1(tags):
+    return inexact(tags, lambda start, end, label: (start + 1, end + 1, label))
+
+
 @cases.wrong("find_spans", r"give them in the order of the sentence")
 def from_the_back(tags):
     return exercise._decode(tags)[::-1]
@@ -308,7 +376,7 @@ def by_label(tags):
     return dict(found)
 
 
-@cases.wrong("find_spans", r"changed the tags that it was given")
+@cases.wrong("find_spans", r"changed tags, which it was given")
 def an_end_put_behind_for_good(tags):
     tags.append("O")
     return exercise._decode(tags)
@@ -321,7 +389,9 @@ def an_end_put_behind_for_good(tags):
 def the_lessons_score(true, found):
     from ftcourse.ner import score_spans
 
-    return score_spans(*([set(names) for names in side] for side in (true, found)))
+    table = score_spans(*([set(names) for names in side] for side in (true, found)))
+    occurring = {"all", *(label for side in (true, found) for names in side for *_, label in names)}
+    return {label: row for label, row in table.items() if label in occurring}
 
 
 @cases.right("measure")
@@ -335,17 +405,17 @@ def by_numbered_names(true, found):
     return table
 
 
-@cases.right("measure")
-def table_as_a_frame(true, found):
+@cases.wrong("measure", r"a row for each label. The cells below read table\['all'\]\['f1'\].*turn it, \.T")
+def row_for_each_label(true, found):
     return pd.DataFrame(by_numbered_names(true, found)).T
 
 
 @cases.right("measure")
-def frame_on_its_side(true, found):
+def column_for_each_label(true, found):
     return pd.DataFrame(by_numbered_names(true, found))
 
 
-@cases.right("measure")
+@cases.wrong("measure", r"no number for the precision of 'all'.*give a dictionary with precision, recall, f1")
 def rows_of_three(true, found):
     return {
         label: tuple(np.float64(rate) for rate in row.values()) for label, row in by_numbered_names(true, found).items()
@@ -466,7 +536,46 @@ def labels_of_the_truth_alone(true, found):
     }
 
 
-@cases.wrong("measure", r"there is no 'all'")
+@cases.wrong("measure", r"there is \['ORG'\], a label that occurs in neither|no 'DRUG' among")
+def all_labels_of_the_course(true, found):
+    return {label: rates(0, 0, 0) for label in ("PER", "ORG", "LOC", "MISC")} | by_numbered_names(true, found)
+
+
+@cases.wrong(
+    "measure", r"the precision of 'PER' is 0; you say 1: of the found names there is none here, and a share of"
+)
+def one_for_nothing(true, found):
+    table = {"all": rates(*(sum(map(len, side)) for side in (pairwise(true, found), true, found)), nothing=1.0)}
+    for label in {name[2] for side in (true, found) for names in side for name in names}:
+        own = [[[name for name in names if name[2] == label] for names in side] for side in (true, found)]
+        table[label] = rates(*(sum(map(len, side)) for side in (pairwise(*own), *own)), nothing=1.0)
+    return table
+
+
+def pairwise(true, found):
+    return [set(names) & set(answers) for names, answers in zip(true, found, strict=True)]
+
+
+@cases.wrong(
+    "measure", r"the f1 of 'all' is 1; you say 0.5: precision and recall are right, and F1 is 2 \* 1 / \(1 \+ 1\)"
+)
+def f1_without_twice(true, found):
+    return {label: row | {"f1": row["f1"] / 2} for label, row in by_numbered_names(true, found).items()}
+
+
+@cases.wrong("measure", r"the f1 of 'all' is 0.6667; you say 0.7071: precision and recall are right, and F1 is 2 \* 1")
+def geometric_mean(true, found):
+    table = by_numbered_names(true, found)
+    return {label: row | {"f1": (row["precision"] * row["recall"]) ** 0.5} for label, row in table.items()}
+
+
+@cases.wrong("measure", r"is 0.66667; you say 0.6667: give it unrounded")
+def rounded_to_four_places(true, found):
+    table = by_numbered_names(true, found)
+    return {label: {name: round(rate, 4) for name, rate in row.items()} for label, row in table.items()}
+
+
+@cases.wrong("measure", r"there is no 'all' among .*: that key has the rates of all labels together")
 def without_all(true, found):
     return {label: row for label, row in by_numbered_names(true, found).items() if label != "all"} or {"PER": {}}
 
@@ -487,7 +596,7 @@ def name_by_name(true, found):
     return table
 
 
-@cases.wrong("measure", r"changed the lists that it was given")
+@cases.wrong("measure", r"changed true, which it was given")
 def lists_emptied(true, found):
     table = by_numbered_names(true, found)
     true.clear()
@@ -614,6 +723,17 @@ def padding_is_outside(folder, tokenizer, *args, **training):
     return trainer_with(folder, tokenizer, *args, collator=collator, **training)
 
 
+@cases.wrong("make_trainer", r"A batch whose longest row has 8 tokens is 64 wide: pad to the longest row")
+def padded_to_a_fixed_length(folder, tokenizer, *args, **training):
+    collator = DataCollatorForTokenClassification(tokenizer, padding="max_length", max_length=64)
+    return trainer_with(folder, tokenizer, *args, collator=collator, **training)
+
+
+@cases.wrong("make_trainer", r"gives no loss: it looks for labels under \['label'\]. Leave label_names out")
+def labels_by_another_name(*args, **training):
+    return trainer_with(*args, own={"label_names": ["label"]}, **training)
+
+
 @cases.wrong("make_trainer", r"no tokenizer, and would save none with the model")
 def tokenizer_not_handed_over(folder, tokenizer, *args, **training):
     collator = DataCollatorForTokenClassification(tokenizer)
@@ -718,12 +838,20 @@ def with_sets_of_words(true, found):
     return listed(true, found, shares=lambda one, other: not set(range(*one[:2])).isdisjoint(range(*other[:2])))
 
 
-@with_data("right")
-def backwards_as_dictionaries(true, found):
-    return ({"sentence": row, "kind": kind, "name": list(name)} for row, kind, name in reversed(listed(true, found)))
+Mistake = namedtuple("Mistake", "number kind name")
 
 
 @with_data("right")
+def backwards_as_named_tuples(true, found):
+    return (Mistake(row, kind, Span(*name)) for row, kind, name in reversed(listed(true, found)))
+
+
+@with_data("wrong", r"A mistake is {'kind': 'missed', .*: give the number of the sentence, the kind, and the name")
+def mistakes_as_dictionaries(true, found):
+    return [Mistake(*mistake)._asdict() for mistake in listed(true, found)]
+
+
+@with_data("wrong", r"Return a list with a triple for each mistake")
 def mistakes_as_a_frame(true, found):
     return pd.DataFrame(listed(true, found), columns=["sentence", "kind", "name"])
 
@@ -735,6 +863,30 @@ def first_that_shares_a_word(true, found):
         other = next((one for one in found[row] if shares(name, one)), name)
         mistakes.append((row, "type" if kind == "boundary" and other[2] != name[2] else kind, name))
     return mistakes
+
+
+@with_data(
+    "wrong", r"answers \[\(0, 1, 'PER'\), \(1, 3, 'LOC'\)\].* is 'type' for you.*has its label, and that decides"
+)
+def last_that_shares_a_word(true, found):
+    mistakes = []
+    for row, kind, name in listed(true, found):
+        other = next((one for one in reversed(found[row]) if shares(name, one)), name)
+        mistakes.append((row, "type" if kind == "boundary" and other[2] != name[2] else kind, name))
+    return mistakes
+
+
+@with_data("wrong", r"\(0, 2, 'PER'\) is 'type', and you note the answer that shares a word: name the true one")
+def answers_for_names(true, found):
+    return [
+        (row, kind, next((one for one in found[row] if shares(name, one)), name))
+        for row, kind, name in listed(true, found)
+    ]
+
+
+@with_data("wrong", r"isn't among your mistakes: a sentence may have several")
+def one_a_sentence(true, found):
+    return list({mistake[0]: mistake for mistake in listed(true, found)}.values())
 
 
 @with_data("wrong", r"a name that is exactly right is no mistake")
@@ -780,7 +932,7 @@ def every_other_answer_spurious(true, found):
     ]
 
 
-@with_data("wrong", r"each of the true names is a mistake of its own")
+@with_data("wrong", r"a sentence may have several, and each name is a mistake of its own")
 def once_for_each_answer(true, found):
     kept, seen = [], set()
     for row, kind, name in listed(true, found):
@@ -814,7 +966,7 @@ def kind_and_name(true, found):
     return [(kind, name) for _, kind, name in listed(true, found)] or [("missed", (0, 1, "PER"))]
 
 
-@with_data("wrong", r"changed the lists that it was given: leave them as they are")
+@with_data("wrong", r"changed found, which it was given")
 def answers_taken_away(true, found):
     mistakes = listed(true, found)
     for names, answers in zip(true, found, strict=True):
@@ -849,7 +1001,10 @@ def own(outcome, message, name, sentences=OWN, names=tuple(OWN_NAMES)):
 
 def changed(words=None, tags=None, number=2):
     """Return the sentences with one of them changed."""
-    return [(words or kept[0], tags or kept[1]) if row == number else kept for row, kept in enumerate(OWN)]
+    return [
+        (kept[0] if words is None else words, tags or kept[1]) if row == number else kept
+        for row, kept in enumerate(OWN)
+    ]
 
 
 def dataset():
@@ -859,14 +1014,17 @@ def dataset():
 
 
 own("right", r"8 sentences with 16 names: 8 of DISH, 8 of TOOL\.$", "pairs")
+own("right", r"8 sentences", "named_tuples", [namedtuple("Row", "tokens labels")(*row) for row in OWN], OWN_NAMES[::-1])
 own(
-    "right",
-    r"The cells further down take pairs",
+    "wrong",
+    r"Sentence 0 is {'tags'.*give a pair, .* as the cells further down take them",
     "dictionaries",
     [dict(zip(("words", "tags"), row, strict=True)) for row in OWN],
 )
-own("right", r"The cells further down take pairs", "a_data_set", dataset(), OWN_NAMES[::-1])
-own("right", r"", "a_frame", pd.DataFrame(OWN, columns=["words", "tags"]), np.array(OWN_NAMES))
+own("wrong", r"Write a list of sentences", "a_data_set", dataset())
+own("wrong", r"Write a list of sentences", "a_frame", pd.DataFrame(OWN, columns=["words", "tags"]))
+own("wrong", r"Sentence 2 is .*give a pair, a list of words", "words_as_an_array", changed(words=np.array(OWN[2][0])))
+own("wrong", r"own_names is a list of tags; this is array", "names_as_an_array", names=np.array(OWN_NAMES))
 own("wrong", r"There are 3 sentences: write eight or more", "three_sentences", OWN[:3])
 own("wrong", r"is there more than once", "one_sentence_eight_times", OWN[:1] * 8)
 own(
@@ -904,7 +1062,12 @@ own("wrong", r"own_names has no O", "outside_forgotten", names=OWN_NAMES[1:])
 own("wrong", r"own_names has B-LOC, which no label", "a_label_too_many", names=[*OWN_NAMES, "B-LOC", "I-LOC"])
 own("wrong", r"own_names has a tag twice", "a_tag_twice", names=[*OWN_NAMES, "O"])
 own("wrong", r"own_names has no B-DISH", "labels_for_names", names=["O", "DISH", "TOOL"])
-own("wrong", r"Sentence 0 is 'Fry fish.*give a list of words and a list of tags", "plain_texts", ["Fry fish cakes"] * 8)
+own(
+    "wrong",
+    r"Sentence 0 is 'Fry fish.*give a pair, a list of words and a list of tags",
+    "plain_texts",
+    ["Fry fish cakes"] * 8,
+)
 own("wrong", r"Sentence 2 has the word 'fish cakes': a word is a string without blanks", "names_as_words",
     changed(words=["Fry", "fish cakes", "in", "a", "big", "pan", "2"]))  # fmt: skip
 own("wrong", r"Sentence 2 has no words", "an_empty_sentence", [*OWN[:2], ([], []), *OWN[3:]])

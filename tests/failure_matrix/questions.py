@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections import Counter
+from collections import Counter, namedtuple
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,12 @@ def encoded_with(question, context, tokenizer, max_length, stride, **changed):
     return tokenizer([question], [context], **(options | changed))
 
 
-def windows_of(encoded, tokenizer, offsets=qa.context_offsets):
+def offsets_of(encoded, i):
+    parts = zip(encoded["offset_mapping"][i], encoded.sequence_ids(i), strict=True)
+    return [pair if part == 1 else (0, 0) for pair, part in parts]
+
+
+def windows_of(encoded, tokenizer, offsets=offsets_of):
     return [
         {name: encoded[name][i] for name in tokenizer.model_input_names} | {"offsets": offsets(encoded, i)}
         for i in range(len(encoded["input_ids"]))
@@ -44,10 +49,59 @@ def rows_of_a_batch(question, context, tokenizer, max_length, stride):
 
 
 @cases.right("make_windows")
-def columns(question, context, tokenizer, max_length, stride):
+def with_the_lessons_offsets(question, context, tokenizer, max_length, stride):
     encoded = encoded_with(question, context, tokenizer, max_length, stride)
-    offsets = [qa.context_offsets(encoded, i) for i in range(len(encoded["input_ids"]))]
-    return {**{name: encoded[name] for name in tokenizer.model_input_names}, "offsets": offsets}
+    return windows_of(encoded, tokenizer, lambda encoded, i: qa.context_offsets(encoded, i, context))
+
+
+@cases.wrong("make_windows", r"one dictionary of lists, .* make a dictionary for each window")
+def columns(*args):
+    rows = rows_of_a_batch(*args)
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+@cases.wrong("make_windows", r"Return a list of windows, each a dictionary")
+def a_frame(*args):
+    return pd.DataFrame(rows_of_a_batch(*args))
+
+
+@cases.wrong("make_windows", r"The offsets of window 0 can be gone through once, and are needed more often")
+def offsets_that_end(*args):
+    return [row | {"offsets": map(tuple, row["offsets"])} for row in rows_of_a_batch(*args)]
+
+
+@cases.error("make_windows", r"raised KeyError.*Not every tokenizer gives token_type_ids: .*go by sequence_ids")
+def names_of_a_bert(*args):
+    encoded = encoded_with(*args)
+    return [
+        {name: encoded[name][i] for name in ("input_ids", "token_type_ids", "attention_mask")}
+        | {"offsets": offsets_of(encoded, i)}
+        for i in range(len(encoded["input_ids"]))
+    ]
+
+
+@cases.error("make_windows", r"raised KeyError.*Not every tokenizer gives token_type_ids: .*go by sequence_ids")
+def context_by_kinds_of_token(*args):
+    def offsets(encoded, i):
+        pairs = zip(encoded["offset_mapping"][i], encoded["token_type_ids"][i], strict=True)
+        return [pair if part == 1 else (0, 0) for pair, part in pairs]
+
+    return windows_of(encoded_with(*args), args[2], offsets)
+
+
+@cases.error("make_windows", r"Truncation error.*only_second cuts the context alone")
+def question_cut(*args):
+    return windows_of(encoded_with(*args, truncation="only_first"), args[2])
+
+
+@cases.wrong("make_windows", r"window 4, counted from 0, lies wholly in the one before it: stop where the context ends")
+def a_needless_last_window(question, context, tokenizer, max_length, stride):
+    found = rows_of_a_batch(question, context, tokenizer, max_length, stride)
+    if stride and len(found) > 1:
+        head = found[-1]["token_type_ids"].count(0) if "token_type_ids" in found[-1] else 6
+        last = {name: values[:head] + values[-2:] for name, values in found[-1].items()}
+        found.append(last)
+    return found
 
 
 @cases.right("make_windows")
@@ -63,12 +117,13 @@ def cut_by_hand(question, context, tokenizer, max_length, stride):
     room, start = max_length - len(head) - 1, 0
     while True:
         ids, offsets = whole["input_ids"][start : start + room], whole["offset_mapping"][start : start + room]
-        yield {
+        window = {
             "input_ids": np.array([*head, *ids, tokenizer.sep_token_id]),
             "token_type_ids": [0] * len(head) + [1] * (len(ids) + 1),
             "attention_mask": [1] * (len(head) + len(ids) + 1),
-            "offsets": np.array([*[(0, 0)] * len(head), *offsets, (0, 0)]),
         }
+        window = {name: window[name] for name in tokenizer.model_input_names}
+        yield window | {"offsets": np.array([*[(0, 0)] * len(head), *offsets, (0, 0)])}
         if start + room >= len(whole["input_ids"]):
             return
         start += room - stride
@@ -140,8 +195,13 @@ def room_for_the_question_twice(question, context, tokenizer, max_length, stride
     return rows_of_a_batch(question, context, tokenizer, max_length - 2, stride)
 
 
-@cases.wrong("make_windows", r"Window 0 has .* and no offsets|and no token_type_ids")
+@cases.wrong("make_windows", r"Window 0 has .* and no offsets")
 def without_offsets(*args):
+    return [{name: row[name] for name in row if name != "offsets"} for row in rows_of_a_batch(*args)]
+
+
+@cases.wrong("make_windows", r"one dictionary of lists, .* make a dictionary for each window")
+def what_the_tokenizer_returned(*args):
     return encoded_with(*args)
 
 
@@ -293,7 +353,7 @@ def tokens_around_it(offsets, start, end):
     return found if whole or found == (0, 0) else (-1, -1)
 
 
-@cases.wrong("label_answer", r"changed the list of offsets: leave it as it is")
+@cases.wrong("label_answer", r"changed offsets, which it was given")
 def offsets_changed(offsets, start, end):
     offsets[:] = [pair if pair[1] else (-1, -1) for pair in offsets]
     return labelled(offsets, start, end)
@@ -345,16 +405,89 @@ def by_a_frame(windows, longest):
         for j in range(i, min(i + longest, len(window["offsets"])))
         if stop and window["offsets"][j][1]
     ]
-    return pd.DataFrame(rows).sort_values("sum").iloc[-1][["start", "end"]].to_dict()
+    return pd.DataFrame(rows).sort_values("sum").iloc[-1][["start", "end"]].tolist()
 
 
-def chosen(windows, longest, score=None, compare=None, order=True, inside=True, characters=True):
+@cases.wrong("best_answer", r"Return two characters, .*; this is {'end'")
+def as_a_dictionary(windows, longest):
+    return dict(zip(("start", "end"), chosen(windows, longest), strict=True))
+
+
+@cases.right("best_answer")
+def as_a_named_tuple(windows, longest):
+    return namedtuple("Place", "first behind")(*chosen(windows, longest))
+
+
+@cases.wrong("best_answer", r"With offsets that are lists, such as \[0, 0\], you answer .* a list never equals a tuple")
+def offsets_compared_as_tuples(windows, longest):
+    return chosen(windows, longest, is_inside=lambda pair: pair != (0, 0))
+
+
+@cases.wrong("best_answer", r"isn't of the context, whose tokens alone can be an answer")
+def offsets_compared_as_lists(windows, longest):
+    return chosen(windows, longest, is_inside=lambda pair: pair != [0, 0])
+
+
+@cases.wrong("best_answer", r"returns None: no pair that it tried is allowed here. Try every pair that is")
+def twenty_best_starts_and_ends(windows, longest):
+    best, found = -np.inf, None
+    for window in windows:
+        for i in np.argsort(window["start_logits"])[-20:]:
+            for j in np.argsort(window["end_logits"])[-20:]:
+                pairs, value = window["offsets"], window["start_logits"][i] + window["end_logits"][j]
+                if pairs[i][1] and pairs[j][1] and i <= j < i + longest and value > best:
+                    best, found = value, (pairs[i][0], pairs[j][1])
+    return found
+
+
+@cases.wrong("best_answer", r"changed windows, which it was given")
+def numbers_masked_in_place(windows, longest):
+    for window in windows:
+        window["start_logits"][[not pair[1] for pair in window["offsets"]]] = -np.inf
+    return chosen(windows, longest)
+
+
+def above_nothing(windows, longest, found):
+    best = 0
+    for window in windows:
+        for i, (start, stop) in enumerate(window["offsets"]):
+            for j, (_, end) in enumerate(window["offsets"]):
+                value = window["start_logits"][i] + window["end_logits"][j]
+                if stop and end and i <= j < i + longest and value > best:
+                    best, found = value, (start, end)
+    return found
+
+
+@cases.wrong("best_answer", r"returns None: here every sum is below 0, as sums may be")
+def best_begins_at_0(windows, longest):
+    return above_nothing(windows, longest, None)
+
+
+@cases.wrong("best_answer", r"You answer \(0, 0\), no token at all: here every sum is below 0")
+def best_begins_at_0_and_place_too(windows, longest):
+    return above_nothing(windows, longest, (0, 0))
+
+
+@cases.wrong("best_answer", r"you answer \(6, 0\); .*it ends before it starts, or isn't of the context")
+def end_may_be_special(windows, longest):
+    found = []
+    for window in windows:
+        for i, (start, stop) in enumerate(window["offsets"]):
+            for j, (_, end) in enumerate(window["offsets"]):
+                if stop and i <= j < i + longest:
+                    found.append((window["start_logits"][i] + window["end_logits"][j], start, end))
+    return max(found)[1:]
+
+
+def chosen(
+    windows, longest, score=None, compare=None, order=True, inside=True, characters=True, is_inside=lambda pair: pair[1]
+):
     """Return the characters of the best answer; the arguments say how it differs from a right one."""
     found = []
     for window in windows:
         starts, ends, offsets = window["start_logits"], window["end_logits"], window["offsets"]
         score = score or (lambda starts, ends, i, j: starts[i] + ends[j])
-        places = [i for i, pair in enumerate(offsets) if pair[1] or not inside]
+        places = [i for i, pair in enumerate(offsets) if is_inside(pair) or not inside]
         pairs = [(i, j) for i in places for j in places if j < i + longest and (i <= j or not order)]
         best = max(pairs, key=lambda pair: score(starts, ends, *pair))
         value = (compare or score)(starts, ends, *best)
@@ -466,6 +599,8 @@ def by_precision_and_recall(answer, truths):
     for truth in truths:
         true = plain(truth).split()
         exact |= words == true
+        if not words and not true:
+            f1 = 1.0
         shared = sum(min(words.count(word), true.count(word)) for word in {*words})
         if shared:
             precision, recall = shared / len(words), shared / len(true)
@@ -473,7 +608,12 @@ def by_precision_and_recall(answer, truths):
     if not truths:
         exact = not words
         f1 = float(exact)
-    return {"exact_match": np.bool_(exact), "f1": f1}
+    return namedtuple("Grade", "same overlap")(np.bool_(exact), f1)
+
+
+@cases.wrong("grade", r"Return two numbers, exact match and F1; this is {'exact_match'")
+def by_name(answer, truths):
+    return dict(zip(("exact_match", "f1"), graded(answer, truths), strict=True))
 
 
 @cases.right("grade")
@@ -539,6 +679,83 @@ def articles_first(answer, truths):
     return graded(answer, truths, plain=lambda text: plain(text, first="articles"))
 
 
+def by_steps(*steps):
+    """Return an answer that normalises a text by these steps, one after the other, and tidies blanks."""
+
+    def answer(answer, truths):
+        def own(text):
+            for step in steps:
+                text = step(text)
+            return " ".join(text.split())
+
+        return graded(answer, truths, plain=own)
+
+    return answer
+
+
+def without(marks):
+    return lambda text: "".join(letter for letter in text if letter not in marks)
+
+
+def words_left(text):
+    return " ".join(word for word in text.split() if word not in ("a", "an", "the"))
+
+
+ALL, ARTICLES = without(string.punctuation), lambda text: re.sub(r"\b(a|an|the)\b", " ", text)
+for name, message, steps in (
+    ("an_is_kept", r"'an anchor'.*the words a, an and the don't count",
+     (str.lower, ALL, lambda text: re.sub(r"\b(a|the)\b", " ", text))),
+    ("articles_at_the_front", r"'keeper of the light'.*wherever they stand",
+     (str.lower, ALL, lambda text: re.sub(r"^(a|an|the)\b", " ", text))),
+    ("articles_before_lower_case", r"'The Beacon'.*capitals are taken away before the articles",
+     (ALL, ARTICLES, str.lower)),
+    ("words_before_punctuation", r"punctuation is taken out before the articles, and then The is one",
+     (str.lower, words_left, ALL)),
+    ("four_marks", r"'\(Big\) Ben-'.*brackets and hyphens, too", (str.lower, without(".,!?\""), ARTICLES)),
+    ("all_but_letters", r"'big_ben'.*and _ is in it",
+     (str.lower, lambda text: re.sub(r"[^\w\s]", "", text), ARTICLES)),
+    ("all_but_letters_and_lines", r"'£40'.*a pound sign isn't in it",
+     (str.lower, lambda text: re.sub(r"[^\w\s]|_", "", text), ARTICLES)),
+    ("dashes_too", r"'1914–18'.*a dash of print isn't in it",
+     (str.lower, without(string.punctuation + "–"), ARTICLES)),
+):  # fmt: skip
+    cases.value("grade", "wrong", message, name, by_steps(*steps))
+
+
+@cases.wrong("grade", r"'The' and the truths \[\].*an answer is right if nothing is left of it")
+def empty_to_the_letter(answer, truths):
+    return graded(answer, truths) if truths else (float(answer == ""),) * 2
+
+
+@cases.error("grade", r"ZeroDivisionError.*Where nothing is left of both texts F1 is 1")
+def divided_where_nothing_is_left(answer, truths):
+    own, pairs = plain(answer), []
+    if not truths:
+        return (float(own == ""),) * 2
+    for right in map(plain, truths):
+        words, true = own.split(), right.split()
+        pairs.append((float(own == right), 2 * shared_words(words, true) / (len(words) + len(true))))
+    return tuple(max(column) for column in zip(*pairs, strict=True))
+
+
+@cases.wrong("grade", r"'the' and the truths \['a'\] the F1 is 1; you say 0: nothing is left of either")
+def nothing_shares_nothing(answer, truths):
+    exact, f1 = graded(answer, truths)
+    return exact, f1 if plain(answer) or not truths else 0.0
+
+
+@cases.wrong("grade", r"changed truths, which it was given")
+def truths_sorted(answer, truths):
+    truths.sort()
+    return graded(answer, truths)
+
+
+@cases.wrong("grade", r"the exact match is 0; you say 1: the same text, not one that stands within the other")
+def exact_by_containment(answer, truths):
+    own = plain(answer)
+    return float(any(own in plain(truth) for truth in truths or [""])), graded(answer, truths)[1]
+
+
 @cases.wrong("grade", r"kind and number of blanks don't count")
 def blanks_kept(answer, truths):
     def once(text):
@@ -592,7 +809,7 @@ def all_right_without_a_truth(answer, truths):
     return graded(answer, truths) if truths else (1.0, 1.0)
 
 
-@cases.error("grade", r"ZeroDivisionError.*An answer of which no word is left")
+@cases.error("grade", r"ZeroDivisionError.*Where nothing is left of both texts F1 is 1")
 def divided_by_nothing(answer, truths):
     words = plain(answer).split()
     exact = any(plain(truth).split() == words for truth in truths or [""])
@@ -738,6 +955,18 @@ def collator_that_does_not_pad(folder, tokenizer, train_dataset, eval_dataset, o
     return trainer
 
 
+@cases.wrong("make_reader", r"A batch whose longest row has 11 tokens is 128 wide: pad to the longest row")
+def padded_to_a_fixed_length(folder, tokenizer, *args, **training):
+    trainer = reader_with(folder, tokenizer, *args, **training)
+    trainer.data_collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=128)
+    return trainer
+
+
+@cases.wrong("make_reader", r"gives no loss: it looks for labels under \[\]. Leave label_names out")
+def no_names_of_labels(*args, **training):
+    return reader_with(*args, own={"label_names": []}, **training)
+
+
 @cases.wrong("make_reader", r"no tokenizer, and would save none")
 def tokenizer_for_the_collator_alone(folder, tokenizer, train_dataset, eval_dataset, output_dir, **training):
     trainer = reader_with(folder, None, train_dataset, eval_dataset, output_dir, **training)
@@ -836,7 +1065,34 @@ def by_columns(found, places):
         (before == 0) & (after == 0), (before >= 0) & (after >= 0), (before <= 0) & (after <= 0),
         (found[0] < table["end"]) & (table["start"] < found[1]),
     ]  # fmt: skip
-    return next((kind.title() for kind, test in zip(ORDER, tests, strict=False) if test.any()), "Elsewhere")
+    return next((kind for kind, test in zip(ORDER, tests, strict=False) if test.any()), "elsewhere")
+
+
+@with_data("wrong", r"You return 'Exact': write 'exact', letter for letter")
+def in_capitals(found, places):
+    return the_best_kind(found, places).capitalize()
+
+
+@with_data("wrong", r"at \(14, 26\) and the truth at \[\(10, 20\)\] you say 'too long'; it is 'shifted': it is longer")
+def too_long_by_length(found, places):
+    kind = the_best_kind(found, places)
+    longer = found[1] - found[0] > min(end - start for start, end in places)
+    return "too long" if kind == "shifted" and longer else kind
+
+
+@with_data(
+    "wrong", r"at \(15, 22\) and the truth at \[\(10, 20\)\] you say 'too short'; it is 'shifted': it is shorter"
+)
+def too_short_by_length(found, places):
+    kind = the_best_kind(found, places)
+    shorter = found[1] - found[0] < max(end - start for start, end in places)
+    return "too short" if kind == "shifted" and shorter else kind
+
+
+@with_data("wrong", r"\[\(15, 25\), \(30, 40\)\] you say 'elsewhere'; it is 'shifted'")
+def shifted_by_the_last_place(found, places):
+    kind = the_best_kind(found, places)
+    return kind_of(found, places[-1]) if kind == "shifted" else kind
 
 
 @with_data("wrong", r"you say 'elsewhere'; it is 'exact': any of the true places may be meant")
