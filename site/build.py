@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import check
 import pages
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +25,7 @@ def main() -> int:
     options = ["-b", "html", "-q", "-W", "--keep-going", "-c", str(HERE), "-d", str(build / "site-doctrees")]
     if code := sphinx([*options, str(source), str(site)]):
         return code
-    print(f"{len(list(site.rglob('*.html')))} pages in {time.monotonic() - began:.0f} s: {site / 'index.html'}")
+    print(f"{len(check.pages_of(site))} pages in {time.monotonic() - began:.0f} s: {site / 'index.html'}")
     return 0
 
 

@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 SITE = Path(__file__).resolve().parents[1] / "build" / "site"
 LIMIT = 1_000_000  # bytes of a first load, without pictures and without compression
-WIDTHS = {"light": 1280, "dark": 1280, "phone": 390}
+DESK, PHONE = 1280, 390  # pixels
 SERIOUS = ("moderate", "serious", "critical")
 
 
@@ -51,13 +51,22 @@ def read(path: Path) -> Links:
     return links
 
 
+def pages_of(site: Path) -> list[Path]:
+    """Return the pages of a site, without the theme's own files.
+
+    Args:
+        site: its folder.
+    """
+    return [path for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts]
+
+
 def dead_links(site: Path) -> Iterator[str]:
     """Yield the links that lead nowhere within a site.
 
     Args:
         site: its folder.
     """
-    pages = {path: read(path) for path in sorted(site.rglob("*.html"))}
+    pages = {path: read(path) for path in pages_of(site)}
     for page, found in pages.items():
         for link in found.links:
             parts = urlsplit(link)
@@ -91,21 +100,19 @@ def serve(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def look(browser: Any, address: str, name: str, view: str) -> tuple[list[str], int]:
-    """Return what is wrong with a page in one view, and the bytes of its first load without pictures.
+def look(browser: Any, address: str, name: str) -> tuple[list[str], int]:
+    """Return what is wrong with a page, and the bytes of its first load without pictures.
 
     Args:
         browser: of playwright.
         address: of the site.
         name: of the page, such as ``index.html``.
-        view: one of `WIDTHS`.
     """
     from axe_playwright_python.sync_playwright import Axe
 
-    theme, sizes, faults = ("light" if view == "phone" else view), [], []
-    context = browser.new_context(viewport={"width": WIDTHS[view], "height": 900}, reduced_motion="reduce")
-    context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
-    page = context.new_page()
+    sizes: list[int] = []
+    faults: list[str] = []
+    page = browser.new_page(viewport={"width": DESK, "height": 900}, reduced_motion="reduce", color_scheme="light")
 
     def answered(response: Any) -> None:
         if not response.url.startswith((address, "data:")):
@@ -116,38 +123,42 @@ def look(browser: Any, address: str, name: str, view: str) -> tuple[list[str], i
     page.on("response", answered)
     page.on("pageerror", lambda error: faults.append(f"a script fails: {error}"))
     page.goto(f"{address}/{name}", wait_until="load")
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    if wide > 0:
-        faults.append(f"is {wide} pixels wider than the window")
-    for finding in Axe().run(page).response["violations"] if view != "phone" else ():
-        if finding["impact"] in SERIOUS:
-            where = "; ".join(node["html"][:120] for node in finding["nodes"][:3])
-            faults.append(f"axe, {finding['impact']}: {finding['id']} in {len(finding['nodes'])} places: {where}")
-    context.close()
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = document.documentElement.dataset.mode = '{theme}'")
+        for finding in Axe().run(page).response["violations"]:
+            if finding["impact"] in SERIOUS:
+                where = "; ".join(node["html"][:120] for node in finding["nodes"][:3])
+                count = len(finding["nodes"])
+                faults.append(f"axe on {theme}, {finding['impact']}: {finding['id']} in {count} places: {where}")
+    page.set_viewport_size({"width": PHONE, "height": 900})
+    if (wide := page.evaluate("document.documentElement.scrollWidth")) > PHONE:
+        faults.append(f"is {wide} pixels wide on a phone of {PHONE}")
+    page.close()
     if sum(sizes) > LIMIT:
         faults.append(f"takes {sum(sizes):,} bytes at first")
-    return [f"{name}, {view}: {fault}" for fault in faults], sum(sizes)
+    return [f"{name}: {fault}" for fault in faults], sum(sizes)
 
 
 def main() -> int:
     """Check the site, say what is wrong and return the exit code."""
     parser = argparse.ArgumentParser(description="Check the built site in build/site.")
     parser.add_argument("pages", nargs="*", help="pages such as index.html; by default all")
-    names = parser.parse_args().pages or [path.relative_to(SITE).as_posix() for path in sorted(SITE.rglob("*.html"))]
+    names = parser.parse_args().pages or [path.relative_to(SITE).as_posix() for path in pages_of(SITE)]
     if not SITE.is_dir():
         parser.error("there is no build/site: run `make site` first")
     from playwright.sync_api import sync_playwright
 
     faults, largest = list(dead_links(SITE)), (0, "")
+    print("\n".join(faults))
     with serve(SITE) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name in names:
-            for view in WIDTHS:
-                found, size = look(browser, address, name, view)
-                faults += found
-                largest = max(largest, (size, f"{size:,} bytes, {name}"))
+        for number, name in enumerate(names, 1):
+            print(f"{number}/{len(names)} {name}", end="\r", file=sys.stderr)
+            found, size = look(browser, address, name)
+            faults += found
+            largest = max(largest, (size, f"{size:,} bytes, {name}"))
+            print("\n".join(found), end="\n" * bool(found), flush=True)
         browser.close()
-    print("\n".join(faults))
     print(f"{len(names)} pages, {len(faults)} faults; the largest first load without pictures: {largest[1]}")
     return bool(faults)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -23,7 +24,6 @@ myst_heading_anchors = 4
 nb_execution_mode = "off"  # the outputs are those that are committed
 nb_render_markdown_format = "gfm"  # CommonMark alone has no tables
 add_module_names = False
-python_maximum_signature_line_length = 80
 
 html_theme = "sphinx_book_theme"
 html_title = "ftcourse"
@@ -66,7 +66,14 @@ def visit_block(self: Any, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def drop_plain_spans(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the marks of names, points and blanks in code, which look like the rest: a third of a lesson's page."""
+    if "body" in context:
+        context["body"] = re.sub(r'<span class="[npw]">([^<]*)</span>', r"\1", context["body"])
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the renderer of formulas."""
+    """Register the renderer of formulas, and what makes pages smaller."""
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    app.connect("html-page-context", drop_plain_spans)
     return {"parallel_read_safe": True}

@@ -20,7 +20,10 @@ FOLDED = 20  # lines: an exported cell with more is folded
 PAGES = {"README.md": "index.md", "nbs/index.ipynb": "index.md", "results/LOG.md": "log.md"}
 _DIRECTIVE = re.compile(r"#\s*(\||NBVAL)")
 # Lessons explain the directives, which the site doesn't show.
-_ABOUT_DIRECTIVES = "Comments that begin with `#|` build the course's package, and `NBVAL` marks an output that a test compares: pass them by."  # noqa: E501
+_ABOUT_DIRECTIVES = (
+    "Comments that begin with `#|` build the course's package, and `NBVAL` marks an output that a test compares: pass "
+    "them by."
+)
 Cell = dict[str, Any]
 
 
@@ -92,7 +95,9 @@ def prepare_notebook(notebook: dict[str, Any], name: str, root: Path = ROOT) -> 
     pictures: dict[str, bytes] = {}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            text = "".join(cell["source"]).replace("\n".join((_ABOUT_DIRECTIVES, "")), "").replace(_ABOUT_DIRECTIVES, "")
+            text = "".join(cell["source"])
+            for said in (f"{_ABOUT_DIRECTIVES}\n", _ABOUT_DIRECTIVES):
+                text = text.replace(said, "")
             cells.append(_markdown(relink(text, f"nbs/{name}.ipynb", f"{name}.ipynb", root)))
         elif cell["cell_type"] == "code":
             cells += _prepare_code(cell, name, pictures)
@@ -122,7 +127,7 @@ def _about(kind: str, name: str, stem: str, root: Path) -> str:
 
 
 def _prepare_code(cell: Cell, name: str, pictures: dict[str, bytes]) -> list[Cell]:
-    """Return the cells that a code cell becomes: itself, and one for each of its pictures; put these into `pictures`."""
+    """Return the cells that a code cell becomes, itself and one a picture; put the pictures into `pictures`."""
     lines = "".join(cell["source"]).splitlines()
     exported = any(re.match(r"#\s*\|\s*export", line) for line in lines)
     source = "\n".join(line for line in lines if not _DIRECTIVE.match(line)).strip("\n")
@@ -164,7 +169,7 @@ def _prepare_output(output: dict[str, Any]) -> dict[str, Any]:
 
 
 def scrolling(text: str) -> str:
-    """Return HTML whose tables are in a box that scrolls where the page is narrow; the theme lets the keyboard reach it.
+    """Return HTML whose tables are in a box that scrolls on a narrow page, which the theme opens to the keyboard.
 
     Args:
         text: HTML.
@@ -241,8 +246,8 @@ def write_source(folder: Path, root: Path = ROOT) -> None:
         folder: where to.
         root: folder of the repository.
     """
+    import measured
     import reference
-    import results
 
     files: dict[str, bytes] = {}
     for name in (name for names in notebooks(root).values() for name in names):
@@ -257,7 +262,7 @@ def write_source(folder: Path, root: Path = ROOT) -> None:
         "index.md": front_page(root),
         "log.md": log,
         "glossary.md": (Path(__file__).parent / "glossary.md").read_text(encoding="utf-8"),
-        **results.pages(root),
+        **measured.pages(root),
         **reference.pages(root),
     }
     files |= {name: text.encode() for name, text in texts.items()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pages as site_pages
+
 from ftcourse import overview, records
 from ftcourse.tools.markup import html_table
 
