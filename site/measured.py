@@ -75,7 +75,11 @@ def record_tables(folder: Path) -> str:
     Args:
         folder: of the records.
     """
-    parts = ["# All records", "A study is a set of runs of one kind. `ftcourse study NAME` makes its records again."]
+    parts = [
+        "# All records",
+        "A study is a set of runs of one kind. `ftcourse study` repeats those that the lessons quote; what begins with "
+        "*benchmark* comes from the folder `benchmarks/`, and *lessons* are the runs whose outputs are shown.",
+    ]
     for study in sorted(path.name for path in folder.iterdir() if next(path.glob("*.json"), None)):
         runs = records.load_records(study, folder)
         rows = [_figures(run) for run in runs]
