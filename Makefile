@@ -3,12 +3,13 @@
 # make help      the rest
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env lessons lab test quick check lock export starters clean-notebooks outputs studies benchmarks clean
+.PHONY: help env lessons lab test quick check lock export starters clean-notebooks outputs studies benchmarks site site-check clean
 
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+SITE_VENV ?= .venv-site
 # Which lessons `make lessons` runs: all, or for example LESSONS="03 05".
 LESSONS ?=
 PROFILE ?= local
@@ -45,7 +46,7 @@ check: env  ## run ruff and mypy alone; `make check FIX=1` also formats and mend
 	@$(BIN)/ruff check $(if $(FIX),--fix) . && $(BIN)/ruff format $(if $(FIX),,--check) . && $(BIN)/mypy
 
 lock: env  ## write requirements.lock from settings.ini, keeping what fits (UPGRADE=--upgrade takes the newest)
-	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --no-annotate --quiet $(UPGRADE) \
+	$(BIN)/uv pip compile setup.py --extra dev --extra site --universal --python-version 3.11 --no-annotate --quiet $(UPGRADE) \
 	  --custom-compile-command "make lock" --output-file requirements.lock
 
 export: env  ## write ftcourse/ modules from the notebooks
@@ -68,6 +69,19 @@ benchmarks: env  ## time our recipes against the source lesson's and against the
 	$(BIN)/python benchmarks/transfer.py
 	$(BIN)/python benchmarks/text_classification.py
 	$(BIN)/python benchmarks/data_quality.py
+
+site: $(SITE_VENV)/.ready  ## build the web site in build/site, in an environment of its own
+	@PYTHONPATH=. $(SITE_VENV)/bin/python site/build.py
+	@echo "Check it with: make site-check (PAGES=index.html for some pages; it needs chromium)"
+
+$(SITE_VENV)/.ready: requirements.lock settings.ini
+	@test -n "$(PYTHON)" || { echo "The site needs Python 3.11 or newer: install it, or name it with make PYTHON=..."; exit 1; }
+	@$(PYTHON) ftcourse/tools/environment.py $(SITE_VENV) --only site
+	@touch $@
+
+PAGES ?=
+site-check: $(SITE_VENV)/.ready  ## check the built site: links, axe in chromium on light and dark pages, sizes, phone width
+	@$(SITE_VENV)/bin/python site/check.py $(PAGES)
 
 clean:  ## remove what was built; the environment and the cache stay
 	rm -rf build dist *.egg-info

@@ -61,7 +61,7 @@ setup(
     include_package_data=True,
     python_requires=f">={ini['min_python']}",
     install_requires=ini["requirements"].split(),
-    extras_require={"dev": ini["dev_requirements"].split(), "benchmark": ini["benchmark_requirements"].split()},
+    extras_require={extra: ini[f"{extra}_requirements"].split() for extra in ("dev", "benchmark", "site")},
     entry_points={"console_scripts": ini["console_scripts"].split(), "nbdev": ["ftcourse=ftcourse._modidx:d"]},
     cmdclass={"build_py": BuildWithLessons},
     zip_safe=False,

@@ -64,6 +64,20 @@ def test_pip_stands_in_where_uv_fails(monkeypatch, tmp_path, capsys, uv, codes, 
     assert ("trying with pip" in capsys.readouterr().err) == (expected == ["uv", "pip"])
 
 
+def test_the_site_is_built_without_the_course(monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr(environment, "make_environment", lambda folder: PYTHON)
+    monkeypatch.setattr(environment, "find_uv", lambda python: None)
+    monkeypatch.setattr(
+        subprocess, "run", lambda command, **options: ran.append(command) or SimpleNamespace(returncode=0)
+    )
+    assert environment.main([str(tmp_path), "--only", "site"]) == 0
+    assert ran[0][:6] == [str(PYTHON), "-m", "pip", "install", "--constraint", environment.LOCK]
+    assert any(part.startswith("myst-nb") for part in ran[0]) and ".[dev]" not in ran[0] and "torch" not in str(ran[0])
+    assert ran[0][6:] == environment.uv_command("uv", PYTHON, {}, packages=ran[0][6:])[0][-len(ran[0][6:]) :]
+    assert not list(tmp_path.iterdir())  # no settings of JupyterLab
+
+
 def test_it_runs_without_the_package():
     """make calls it by its path before anything is installed: it may import the standard library alone."""
     command = [sys.executable, "-I", environment.__file__, "--help"]

@@ -1,4 +1,4 @@
-"""Set up the environment: ``python ftcourse/tools/environment.py .venv``, with nothing but Python.
+"""Set up an environment: ``python ftcourse/tools/environment.py .venv``, with nothing but Python.
 
 uv installs the packages in under a minute where the network allows; it is taken if it is there, else pip fetches it
 into the environment. Where uv can't be had, or fails, pip does the same in minutes. Both take the exact versions of
@@ -14,12 +14,14 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = "requirements.lock"
+COURSE = ("--editable", ".[dev]")
 # A notebook that was opened and saved is then as it was committed: without counters, and whatever Python wrote it.
 JUPYTER = {"ContentsManager": {"pre_save_hook": "ftcourse.tools.environment.clean_before_saving"}}
 
@@ -38,23 +40,37 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="folder of the environment")
     parser.add_argument("--torch", choices=["cpu"], help="take PyTorch's small build without GPU libraries")
+    parser.add_argument("--only", choices=["site"], help="install what builds the web site, without the course")
     options = parser.parse_args(arguments)
     python = make_environment(options.folder)
-    clean_on_saving(options.folder)
+    packages = requirements(options.only) if options.only else COURSE
+    if not options.only:
+        clean_on_saving(options.folder)
     uv = find_uv(python)
     if uv:
         try:
             settings = read_pip_settings(python)
         except ValueError as error:
             parser.error(str(error))
-        command, variables = uv_command(uv, python, settings, options.torch)
+        command, variables = uv_command(uv, python, settings, options.torch, packages)
         if subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}).returncode == 0:
             return 0
         print("uv could not install the packages; trying with pip, which takes a few minutes.", file=sys.stderr)
     if options.torch:
         print("PyTorch's small build needs uv; pip takes the usual one.", file=sys.stderr)
-    command = [str(python), "-m", "pip", "install", "--constraint", LOCK, "--editable", ".[dev]"]
+    command = [str(python), "-m", "pip", "install", "--constraint", LOCK, *packages]
     return subprocess.run(command, cwd=ROOT).returncode
+
+
+def requirements(extra: str) -> list[str]:
+    """Return the packages of an extra, as settings.ini lists them.
+
+    Args:
+        extra: its name, such as "site".
+    """
+    settings = ConfigParser(delimiters=["="], interpolation=None)
+    settings.read(ROOT / "settings.ini", encoding="utf-8")
+    return settings["DEFAULT"][f"{extra}_requirements"].split()
 
 
 def clean_on_saving(folder: Path) -> None:
@@ -151,7 +167,7 @@ def list_pip_settings(python: Path) -> list[tuple[str, str]]:
 
 
 def uv_command(
-    uv: str, python: Path, settings: dict[str, str], torch: str | None = None
+    uv: str, python: Path, settings: dict[str, str], torch: str | None = None, packages: Sequence[str] = COURSE
 ) -> tuple[list[str], dict[str, str]]:
     """Return the command with which uv installs what pip would, and the variables to set for it.
 
@@ -160,8 +176,9 @@ def uv_command(
         python: the interpreter of the environment.
         settings: what pip is set to, as `read_pip_settings` returns it.
         torch: ``"cpu"`` for PyTorch's small build; None for the usual one.
+        packages: what to install, as arguments.
     """
-    command = [uv, "pip", "install", "--python", str(python), "--constraint", LOCK, "--editable", ".[dev]"]
+    command = [uv, "pip", "install", "--python", str(python), "--constraint", LOCK, *packages]
     names = {
         "index-url": "--default-index",
         "extra-index-url": "--index",
