@@ -161,6 +161,7 @@ def test_a_folded_model_is_saved_and_read_by_anybody(tmp_path):
     small = plain(SENTENCES, padding=True, return_tensors="pt")
     with torch.inference_mode():
         assert torch.equal(model(**batch).logits, model(**small).logits)  # at first a capital changes nothing
+    torch.manual_seed(0)  # else what is found depends on the tests before
     torch.nn.init.normal_(model.get_input_embeddings().capital.data)
     with torch.inference_mode():
         trained = model(**batch).logits
@@ -177,6 +178,7 @@ def test_pipeline_gives_the_tags_of_our_own_reading(tmp_path):
     plain = wordpiece()
     model = tiny_tagger(len(plain))
     tokenizer = ner.see_capitals(model, plain)
+    torch.manual_seed(0)  # else what is found depends on the tests before
     torch.nn.init.normal_(model.get_input_embeddings().capital.data)
     ner.fold_capitals(model).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
