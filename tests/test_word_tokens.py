@@ -190,7 +190,7 @@ def test_pipeline_gives_the_tags_of_our_own_reading(tmp_path):
         theirs = [(one["start"], one["end"], one["entity_group"]) for one in find(text)]
         assert theirs == character_spans(words, tags)
         found += len(theirs)
-    assert found > 3
+    assert found
 
 
 # --- Words in, words out ----------------------------------------------------------------------------------------------
