@@ -161,7 +161,6 @@ def test_a_folded_model_is_saved_and_read_by_anybody(tmp_path):
     small = plain(SENTENCES, padding=True, return_tensors="pt")
     with torch.inference_mode():
         assert torch.equal(model(**batch).logits, model(**small).logits)  # at first a capital changes nothing
-    torch.manual_seed(0)  # else what is found depends on the tests before
     torch.nn.init.normal_(model.get_input_embeddings().capital.data)
     with torch.inference_mode():
         trained = model(**batch).logits
@@ -178,19 +177,21 @@ def test_pipeline_gives_the_tags_of_our_own_reading(tmp_path):
     plain = wordpiece()
     model = tiny_tagger(len(plain))
     tokenizer = ner.see_capitals(model, plain)
-    torch.manual_seed(0)  # else what is found depends on the tests before
     torch.nn.init.normal_(model.get_input_embeddings().capital.data)
     ner.fold_capitals(model).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     find = pipeline("token-classification", model=str(tmp_path), aggregation_strategy="first")
     found = 0
-    for text in ("Anna Kerr left Peru .", "Reading lost to Thessaloniki on Tuesday", "JAPAN won , Anna lost"):
+    # Training the vocabulary breaks ties by chance, so what is found differs from run to run: texts enough for more.
+    more = ("Kerr and Anna left Reading", "Tuesday in Peru , Japan and Thessaloniki", "Peru beat Japan", "Anna won")
+    texts = ("Anna Kerr left Peru .", "Reading lost to Thessaloniki on Tuesday", "JAPAN won , Anna lost", *more)
+    for text in texts:
         words = text.split()
         tags = [tag for tag, _ in ner.predict_words([words], model, tokenizer, decode=ner.likeliest)[0]]
         theirs = [(one["start"], one["end"], one["entity_group"]) for one in find(text)]
         assert theirs == character_spans(words, tags)
         found += len(theirs)
-    assert found
+    assert found > 3
 
 
 # --- Words in, words out ----------------------------------------------------------------------------------------------
